@@ -1,0 +1,74 @@
+/* Bytes in two shapes: a slice looks at somebody's bytes, a buffer owns a growing run of them.
+ *
+ * Nothing here is NUL-terminated by contract; lengths rule. Not thread-safe: one owner at a time. */
+#ifndef BASE_BYTES_H
+#define BASE_BYTES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Borrowed bytes: valid as long as whoever owns them says. at may be NULL only when length is 0. */
+struct slice {
+    const char *at;
+    size_t length;
+};
+
+#define SLICE(literal) ((struct slice){ .at = "" literal, .length = sizeof(literal) - 1 })
+#define SLICE_NONE ((struct slice){ .at = NULL, .length = 0 })
+/* For printf: printf("%.*s", SLICE_PRINT(s)) */
+#define SLICE_PRINT(s) ((int)(s).length), ((s).at == NULL ? "" : (s).at)
+
+struct slice slice_of(const char *at, size_t length);
+struct slice slice_text(const char *text); /* up to its NUL; NULL gives the empty slice */
+bool slice_equal(struct slice a, struct slice b);
+bool slice_is(struct slice s, const char *text);
+bool slice_is_nocase(struct slice s, const char *text); /* ASCII letters only */
+bool slice_starts(struct slice s, const char *text);
+bool slice_ends(struct slice s, const char *text);
+/* Index of the first such byte, or s.length. */
+size_t slice_find(struct slice s, char byte);
+/* The part from index begin (both clamped to the slice's end). */
+struct slice slice_from(struct slice s, size_t begin);
+struct slice slice_upto(struct slice s, size_t length);
+/* Without leading and trailing spaces and tabs. */
+struct slice slice_trim(struct slice s);
+/* Unsigned decimal, whole slice, no sign, no spaces. 0, ERR_SYNTAX, or ERR_LIMIT over 64 bits. */
+int slice_u64(struct slice s, uint64_t *out);
+
+/* Growing bytes, born with a maximum. An append that does not fit (or finds no memory) changes nothing and
+ * makes the buffer *failed*: later appends are refused too, so a writer may append freely and look at
+ * buffer_failed() once at the end. Invariant: length <= capacity <= max. */
+struct buffer {
+    char *at;
+    size_t length;
+    size_t capacity;
+    size_t max;
+    int failed; /* 0, ERR_LIMIT or ERR_MEMORY */
+};
+
+void buffer_init(struct buffer *b, size_t max);
+void buffer_done(struct buffer *b);  /* frees; the buffer may be initialised again */
+void buffer_clear(struct buffer *b); /* length 0, no failure; keeps the memory */
+int buffer_failed(const struct buffer *b);
+struct slice buffer_slice(const struct buffer *b);
+/* Detach the bytes: the caller frees them with free(). The buffer is empty afterwards. NULL when nothing was
+ * ever written. */
+char *buffer_detach(struct buffer *b, size_t *length);
+
+/* Make room for more bytes and return where they start, or NULL when failed. The caller then calls
+ * buffer_grew(). */
+char *buffer_reserve(struct buffer *b, size_t more);
+void buffer_grew(struct buffer *b, size_t more);
+void buffer_add(struct buffer *b, const void *from, size_t length);
+void buffer_add_slice(struct buffer *b, struct slice s);
+void buffer_add_text(struct buffer *b, const char *text);
+void buffer_add_byte(struct buffer *b, char byte);
+void buffer_add_u64(struct buffer *b, uint64_t number); /* decimal */
+void buffer_add_format(struct buffer *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Drop the first bytes (moves the rest down). */
+void buffer_consume(struct buffer *b, size_t length);
+/* Cut back to a shorter length. */
+void buffer_cut(struct buffer *b, size_t length);
+
+#endif

@@ -1,0 +1,89 @@
+/* The store: it remembers. One contract, several databases; store/contract_test.c runs it against every one
+ * of them.
+ *
+ * Two halves, one owner. The *journal* takes one batch per group commit and is the hot path. The *history*
+ * holds one row per thing. In the embedded store these are two files, each with exactly one connection used
+ * by exactly one thread, so each operation says which thread may call it: J (the journal's) or H (the
+ * history's). open and close run while no other thread exists. All operations block; store/committer.h puts
+ * them on threads.
+ *
+ * Answers (reliability.md P5-P8, design.md section 2): 0 durable · ERR_SPACE definitely nothing written, may
+ * be offered again · ERR_FENCED another owner has taken over, stop · ERR_UNKNOWN it may or may not be
+ * durable, read before anything else · ERR_IO a sync or write failed: stop, never retried on this handle ·
+ * ERR_CORRUPT what is stored cannot be trusted: refuse to start.
+ *
+ * A *batch* is a byte string made by model/journal.h; batches are numbered 1, 2, 3 ... without a gap within a
+ * shard. The store adds a checksum and does not look inside, except recover, which hands it back whole. */
+#ifndef STORE_STORE_H
+#define STORE_STORE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/err.h"
+#include "model/stored.h"
+
+struct store;
+
+/* Receives what recovery and reading find. Slices are valid during the call. A non-zero return stops the walk
+ * and is returned. */
+struct store_visitor {
+    int (*row)(void *self, const struct stored_row *row);
+    int (*batch)(void *self, uint64_t seq, struct slice batch);
+    int (*key)(void *self, uint8_t kind, uint64_t key_hash);
+    void *self;
+};
+
+struct store_usage {
+    uint64_t journal_bytes;
+    uint64_t history_bytes;
+    uint64_t free_bytes; /* of the file system; UINT64_MAX when there is none */
+    uint64_t batch_last; /* highest durable batch */
+    uint64_t batch_trimmed;
+    uint64_t epoch;
+};
+
+struct store_ops {
+    const char *name;
+
+    /* J, before anything else: every row that is not final (in any order), then every batch above the trimmed
+     * ones in order. */
+    int (*recover)(struct store *s, const struct store_visitor *visit, struct why *why);
+    /* J: make batch seq durable. seq must be batch_last + 1. */
+    int (*append)(struct store *s, uint64_t seq, struct slice batch, struct why *why);
+    /* J: batches up to and including seq are no longer needed: their rows are durable. Never above what was
+     * folded. */
+    int (*trim)(struct store *s, uint64_t seq, struct why *why);
+
+    /* H: insert or replace rows, all or none, durable on return. A row never replaces one of higher seq. */
+    int (*fold)(struct store *s, const struct stored_row *rows, size_t count, struct why *why);
+    /* H: visit all rows with this hash; the caller compares the key itself. */
+    int (*find)(struct store *s, uint8_t kind, uint64_t key_hash, const struct store_visitor *visit,
+                struct why *why);
+    /* H: at most max rows in descending id order with id < before (UINT64_MAX: from the newest), or, when
+     * ascending, in ascending order with id > before. */
+    int (*scan)(struct store *s, uint8_t kind, uint64_t before, bool ascending, size_t max,
+                const struct store_visitor *visit, struct why *why);
+    /* H: visit the hash of every key of a kind, any order. For the filter that is built at start. */
+    int (*keys)(struct store *s, uint8_t kind, const struct store_visitor *visit, struct why *why);
+    /* H: look at up to max rows of a kind, oldest first, beginning after *cursor; remove those that are final
+     * and whose purge_after_ms has passed. Moves *cursor on, and back to 0 at the end. Never a row that is
+     * not final. */
+    int (*purge)(struct store *s, uint8_t kind, uint64_t now_ms, uint64_t *cursor, size_t max,
+                 size_t *removed, struct why *why);
+    /* H: visit how many rows there are per kind: fills counts[STORED_KIND_END]. */
+    int (*count)(struct store *s, uint64_t counts[STORED_KIND_END], struct why *why);
+
+    /* Either thread. Figures may be a moment old. */
+    void (*usage)(struct store *s, struct store_usage *usage);
+
+    void (*close)(struct store *s); /* NULL is fine; a final checkpoint where the database has one */
+};
+
+/* The head of every store; an implementation puts it first in its own struct. */
+struct store {
+    const struct store_ops *ops;
+};
+
+#endif

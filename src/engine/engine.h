@@ -1,0 +1,115 @@
+/* The engine decides. engine_step is a pure function of the engine's state and the event: no socket, clock,
+ * random source or thread, and the linker proves it (make tidy). Times are epoch ms of the driver's steady
+ * clock.
+ *
+ * How a driver uses it, in every turn:
+ *   effects_clear; engine_turn(batch number); for each event { engine_step; render effects.reply; note
+ * effects.changes }; store the entries as one batch; when durable: send the calls, let the rendered replies
+ * go. One thread owns an engine. At most one struct effects is being filled at a time. */
+#ifndef ENGINE_ENGINE_H
+#define ENGINE_ENGINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/err.h"
+#include "model/effect.h"
+#include "model/event.h"
+#include "model/stored.h"
+
+struct engine;
+
+struct engine_options {
+    size_t memory_max;        /* bytes for all transactions */
+    uint32_t unfinished_max;  /* transactions */
+    uint32_t calls_max;       /* calls out at the same time; more wait in the engine */
+    uint32_t attention_tries; /* failed attempts of one operation before it needs attention */
+    uint32_t attention_ms;    /* or this long since its first attempt */
+    uint32_t working_ms;      /* pause after a 425 without Retry-After; 0: the branch's retry.first */
+    uint64_t retain_finished_ms;
+    uint64_t retain_failed_ms; /* rolled back or by hand */
+    uint64_t hash_seed;        /* of the in-memory table: random in the daemon, fixed in the simulator */
+};
+
+/* ERR_MEMORY, ERR_INVALID. The engine is empty: recover into it before the first step. */
+int engine_new(struct engine **out, const struct engine_options *options, struct why *why);
+void engine_free(struct engine *e); /* NULL is fine */
+/* New attention and retention settings from the next step on (a reload). The others are ignored. */
+void engine_tune(struct engine *e, const struct engine_options *options);
+
+/* Recovery, before the first turn: rows first, then the entries of every batch in order, then the keys, then
+ * engine_recovered once. ERR_CORRUPT: what is stored contradicts itself (the why names the thing);
+ * ERR_MEMORY. An entry of a thing whose row is final and already folded is ignored. */
+int engine_recover_row(struct engine *e, const struct stored_row *row, struct why *why);
+int engine_recover_entry(struct engine *e, uint64_t batch, const struct stored_entry *entry, struct why *why);
+int engine_recover_key(struct engine *e, uint8_t kind, uint64_t key_hash);
+void engine_recovered(struct engine *e, uint64_t now_ms);
+
+/* The entries of the steps that follow will be in this batch. */
+void engine_turn(struct engine *e, uint64_t batch);
+
+/* Take one event. Appends to effects (entries, calls), and sets effects' reply, changes and load of this
+ * step. Never fails half way: what cannot be done becomes a reply. Returns 0, or ERR_LIMIT when the entries
+ * buffer is full *before* anything changed: end the turn and offer the event again in the next one.
+ * EVENT_TICK may leave work for the next tick; engine_due then says "now". */
+int engine_step(struct engine *e, const struct event *event, struct effects *effects);
+
+/* Epoch ms when the next EVENT_TICK has something to do; UINT64_MAX: never. */
+uint64_t engine_due(const struct engine *e);
+
+/* Folding. Collect the rows that should be written to history now: finished things first, then things whose
+ * records hold back the journal below batch keep_from. At most count_max rows and about bytes_max of image;
+ * images live in the arena. Returns the number of rows. One collection at a time: engine_folded tells that
+ * those rows are durable (or engine_fold_failed that they are not). */
+size_t engine_fold(struct engine *e, uint64_t keep_from, struct stored_row *rows, size_t count_max,
+                   size_t bytes_max, struct arena *arena);
+void engine_folded(struct engine *e);
+void engine_fold_failed(struct engine *e);
+/* Every batch up to and including this one is no longer needed by the journal. */
+uint64_t engine_trim_point(const struct engine *e);
+
+/* Remembering answers (Idempotency-Key, design.md 4 (17)). find: NULL when unknown; the slices stay valid
+ * until the next step. */
+struct remembered {
+    uint8_t fingerprint[32];
+    uint16_t http;
+    struct slice body;
+};
+const struct remembered *engine_answer_find(struct engine *e, struct slice namespace_name, struct slice key);
+/* Save the answer in this turn's batch; forgotten after 24 h. ERR_LIMIT as in engine_step. */
+int engine_answer_save(struct engine *e, struct slice namespace_name, struct slice key,
+                       const uint8_t fingerprint[32], uint16_t http, struct slice body, uint64_t now_ms,
+                       struct effects *effects);
+
+/* Reading, for lists, metrics and tests. Transactions in memory: unfinished ones and finished ones whose row
+ * is not durable yet. */
+const struct transaction *engine_find(const struct engine *e, struct slice namespace_name, struct slice gid);
+/* The transaction in memory with the greatest id below `before` (descending) or the smallest above it
+ * (ascending); NULL at the end. */
+const struct transaction *engine_walk(const struct engine *e, uint64_t before, bool ascending);
+
+struct engine_figures {
+    uint64_t unfinished;
+    uint64_t unfolded; /* things with records that only the journal has */
+    uint64_t in_memory;
+    uint64_t attention;
+    uint64_t suspended;
+    uint64_t calls_open;
+    uint64_t calls_waiting; /* due, but over calls_max */
+    uint64_t memory_used;
+    uint64_t by_status[STATUS_END]; /* in memory */
+    uint64_t finished[STATUS_END];  /* since start */
+    uint64_t submitted;             /* since start */
+    uint64_t attempts;              /* calls emitted since start */
+    uint64_t verdicts[VERDICT_COUNT];
+    uint64_t oldest_ms; /* creation of the oldest unfinished transaction, 0: none */
+};
+void engine_figures(const struct engine *e, struct engine_figures *out);
+
+/* Audit lines that are not durable in a row yet, newest first: index 0.. ; false at the end. Older ones are
+ * read from the store. */
+bool engine_audit_recent(const struct engine *e, size_t index, struct stored_entry *out);
+
+#endif

@@ -1,0 +1,157 @@
+/* A transaction: its state, which is exactly what its records say, and nothing else.
+ *
+ * transaction_apply is the only function that changes one. The engine applies while it decides, recovery
+ * applies what was stored, and a finished transaction read from history is applied afresh to be shown; all
+ * three see the same thing.
+ *
+ * Memory is counted in a struct memory (base/memory.h) given at init; the transaction keeps its records
+ * (image) and everything else points into them. Pointers handed out stay valid until transaction_done,
+ * whatever is applied in between. */
+#ifndef MODEL_TRANSACTION_H
+#define MODEL_TRANSACTION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/bytes.h"
+#include "base/memory.h"
+#include "model/record.h"
+#include "model/request.h"
+
+enum status {
+    STATUS_ACTIVE = 1,
+    STATUS_COMMITTING = 2,
+    STATUS_ROLLING_BACK = 3,
+    STATUS_COMMITTED = 4,
+    STATUS_ROLLED_BACK = 5,
+    STATUS_HEURISTIC_COMMIT = 6,
+    STATUS_HEURISTIC_ROLLBACK = 7,
+    STATUS_HEURISTIC_MIXED = 8,
+    STATUS_END,
+};
+
+enum operation_status {
+    OPERATION_PENDING = 0,  /* nothing was ever allowed */
+    OPERATION_RUNNING = 1,  /* an attempt is allowed now */
+    OPERATION_WAITING = 2,  /* the participant is still working (425); asked again at next_ms */
+    OPERATION_RETRYING = 3, /* tried again at next_ms */
+    OPERATION_DONE = 4,
+    OPERATION_REFUSED = 5,  /* finally: forward operations only */
+    OPERATION_SKIPPED = 6,  /* given up without an answer because the transaction rolls back, or not needed */
+    OPERATION_RESOLVED = 7, /* by an operator */
+};
+
+struct operation {
+    uint8_t status;        /* enum operation_status */
+    bool ever_unknown;     /* some attempt may have taken effect although no answer said so */
+    bool ever_working;     /* some attempt was answered 425 */
+    bool open;             /* volatile: a call is out now. Set and cleared by the engine, never by a record */
+    bool not_done;         /* resolved by hand as "did not happen" */
+    uint8_t verdict;       /* of the last finished attempt; VERDICT_NONE before */
+    uint16_t http;         /* of the last finished attempt */
+    uint32_t attempt;      /* highest allowed attempt, 0: none */
+    uint32_t failures;     /* attempts that count toward attention: not 425, not done */
+    uint64_t first_ms;     /* when attempt 1 was allowed */
+    uint64_t next_ms;      /* WAITING, RETRYING: when the next attempt is due */
+    uint64_t attention_ms; /* since when it needs attention; 0: it does not */
+    struct slice detail;   /* what the last attempt's answer said, at most LIMIT_DETAIL_BYTES */
+};
+
+struct branch {
+    struct slice id;
+    struct endpoint to[ROLE_COUNT];
+    struct slice body;   /* as given */
+    struct slice filled; /* body with references filled; empty when not (yet) filled or nothing to fill */
+    struct slice answer; /* the forward answer, when another branch refers to it */
+    const uint16_t *after;
+    uint16_t after_count;
+    bool pivot;
+    bool cancel_always;
+    bool has_references;
+    bool referenced;
+    struct retry_policy retry;
+    struct operation operation[ROLE_COUNT];
+};
+
+struct transaction {
+    uint64_t id;  /* time-ordered; 0 before RECORD_CREATED */
+    uint32_t seq; /* records applied so far */
+    uint8_t mode;
+    uint8_t drive;
+    uint8_t status;
+    uint8_t decision;
+    uint8_t cause;
+    bool suspended;
+    uint64_t created_ms;
+    uint64_t updated_ms;
+    uint64_t deadline_ms;
+    uint64_t decided_ms;
+    uint64_t finished_ms;
+    struct slice namespace_name;
+    struct slice gid;
+    struct slice name;
+    struct slice principal;
+    const struct label *labels;
+    uint16_t label_count;
+    uint8_t fingerprint[32];
+    /* Why it rolls back or was forced: valid when reason_set. */
+    bool reason_set;
+    bool reason_has_branch; /* false: the whole transaction (deadline, client, operator) */
+    uint16_t reason_branch;
+    uint8_t reason_role;
+    uint8_t reason_verdict;
+    uint16_t reason_http;
+    uint32_t reason_attempt;
+    struct slice reason_detail;
+    struct branch *branches;
+    uint16_t branch_count;
+    struct image_part *image; /* its records as frames, oldest part first; see transaction_image */
+    struct image_part *image_last;
+    struct memory *memory;
+};
+
+void transaction_init(struct transaction *t, struct memory *memory);
+void transaction_done(struct transaction *t); /* also right after init or a failed apply */
+
+/* Apply one record given as its encoded bytes (copied). scratch holds what decoding needs and may be reset
+ * afterwards. ERR_CORRUPT: not a record, or one that cannot follow what was applied before; ERR_MEMORY. On
+ * failure nothing has changed. */
+int transaction_apply(struct transaction *t, struct slice record, struct arena *scratch);
+
+/* All records so far as frames, appended to the buffer: the image of a history row. */
+void transaction_image(const struct transaction *t, struct buffer *to);
+/* Build from an image: init, then every frame applied. */
+int transaction_load(struct transaction *t, struct slice image, struct memory *memory, struct arena *scratch);
+/* Visit the records in order: *part and *left start as NULL and empty; false at the end. bytes stay valid
+ * until transaction_done. */
+struct image_cursor {
+    const struct image_part *part;
+    struct slice left;
+};
+void transaction_records(const struct transaction *t, struct image_cursor *cursor);
+bool transaction_next_record(struct image_cursor *cursor, struct slice *bytes);
+
+/* Every invariant of a transaction, as assertions; called after each step and each load. */
+void transaction_check(const struct transaction *t);
+
+bool status_is_final(uint8_t status);
+const char *status_word(uint8_t status);     /* "active", "rolling_back", ... */
+uint8_t status_from_word(struct slice word); /* 0: no such word */
+const char *mode_word(uint8_t mode);         /* "saga", "tcc" */
+const char *operation_word(uint8_t mode,
+                           uint8_t role); /* "action", "confirm", ...; "" when the mode has no such role */
+const char *
+operation_status_word(const struct operation *o); /* "pending" ...; an open call shows as "running" */
+/* The role that a word means in a mode; -1 when none. */
+int operation_role(uint8_t mode, struct slice word);
+/* Index of the branch with this id, or -1. */
+int transaction_branch(const struct transaction *t, struct slice id);
+/* The body that every attempt of this branch carries. */
+struct slice branch_payload(const struct branch *b);
+/* Earliest attention among its operations: epoch ms since when, 0 when none; where tells which. */
+uint64_t transaction_attention(const struct transaction *t, uint16_t *branch, uint8_t *role);
+/* When the next attempt of anything is due, 0 when nothing waits. */
+uint64_t transaction_next(const struct transaction *t);
+
+#endif

@@ -55,8 +55,11 @@ struct json_report {
  * and is filled in either case. The report's place is the first byte that cannot be right. */
 int json_check(struct slice document, struct json_value *root, struct json_report *report);
 
-/* Where a checked value stands in its document, for complaints about a value's meaning. */
-void json_place(struct slice document, struct json_value value, size_t *line, size_t *column);
+/* Line and column of a place in the document, for complaints about what a value means. */
+void json_place(struct slice document, const char *at, size_t *line, size_t *column);
+
+/* The value whose exact bytes, checked once, are raw: for values that were kept or stored meanwhile. */
+struct json_value json_value_of(struct slice raw);
 
 /* "null", "bool" as "true or false", "number", "string", "array", "object": for complaints. */
 const char *json_kind_text(enum json_kind kind);

@@ -1,0 +1,214 @@
+/* libsettle: talk to settled from C and C++.
+ *
+ * What it is for: submitting sagas and TCC transactions, asking for their state, deciding client-driven ones,
+ * following events. Everything goes through the public HTTP API of settled (docs/http.md); this library adds
+ * no power of its own.
+ *
+ * Rules that hold for every function here:
+ *   - no global state, no signal handlers, no threads, no output; nothing here exits or aborts the program;
+ *   - an int result is 0 or a negative STL_E... code, and the optional stl_err (may be NULL), owned by the
+ *     caller, tells the story; without an error it is left alone;
+ *   - outputs (**out) are untouched on failure; what they receive is freed by the matching _free or _close,
+ *     and those accept NULL;
+ *   - input strings and bytes are borrowed for the call only; input strings are UTF-8 and end with NUL;
+ *   - strings handed out belong to the object they were asked of, and live as long as it does;
+ *   - times are milliseconds and end in _ms.
+ *
+ * Threads: a stl_client may be used by any number of threads at once: every call takes a connection of its
+ * own from a small pool under a mutex and gives it back afterwards, so calls never wait for each other. All
+ * other objects belong to one thread at a time.
+ *
+ * A connection that the server closes does not kill the program: the library sends with MSG_NOSIGNAL, also over
+ * TLS, and leaves the caller's signal settings as they are. */
+#ifndef SETTLE_SETTLE_H
+#define SETTLE_SETTLE_H
+
+#include <stddef.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Failures. The first group never reached an answer; the second is settled's own answer, by HTTP status. */
+#define STL_EMEMORY (-1)      /* out of memory */
+#define STL_EINVALID (-2)     /* an argument or a builder call makes no sense; text names it */
+#define STL_ELIMIT (-3)       /* an answer larger than this library accepts (64 MiB) */
+#define STL_EUNREACHABLE (-4) /* no connection: nothing was sent, nothing can have happened */
+#define STL_EUNKNOWN \
+    (-5) /* the connection broke after sending: it may have happened; repeat with the same gid */
+#define STL_ETIMEOUT (-6)   /* no answer in time: it may have happened; repeat with the same gid */
+#define STL_EPROTOCOL (-7)  /* the other side does not speak settle's HTTP */
+#define STL_ETLS (-8)       /* the TLS session could not be set up or verified: nothing was sent */
+#define STL_ESTOPPED (-9)   /* the caller's callback asked to stop */
+#define STL_EREFUSED (-20)  /* 400, 413, 414, 422, 431 ...: the request itself is wrong */
+#define STL_EAUTH (-21)     /* 401: no token, or one that is not known; text lists the places looked at */
+#define STL_EDENIED (-22)   /* 403: the token lacks a role */
+#define STL_ENOTFOUND (-23) /* 404 */
+#define STL_ECONFLICT (-24) /* 409: already decided otherwise, same gid with another body, still running */
+#define STL_EBUSY (-25)     /* 429, 503, 507: nothing happened, try later */
+#define STL_ESERVER (-26)   /* any other 5xx */
+
+/* The sentence for a code ("success" for 0); static, never NULL. */
+const char *stl_strerror(int code);
+
+/* The story of a failure. The caller owns it and need not initialise it. */
+typedef struct stl_err {
+    int code;          /* the function's result */
+    int http;          /* status of settled's answer, 0 when there was none */
+    int retry;         /* 1: repeating the very same call may help; 0: it will not */
+    char type[96];     /* problem type, e.g. "/problems/already-decided": a page on the same daemon; or "" */
+    char decision[24]; /* the decision that stands, when a 409 names one; or "" */
+    char text[1024];   /* one or two sentences */
+} stl_err;
+
+/* ---- the client -------------------------------------------------------------------------------------- */
+
+typedef struct stl_client stl_client;
+
+/* All fields optional: zero means the default. */
+typedef struct stl_opts {
+    const char *token;      /* the bearer token itself */
+    const char *token_file; /* a file holding one line: the token */
+    int timeout_ms;         /* connect, and silence of the server; default 10000 */
+    const char *ca_file;    /* PEM file to trust for https instead of the system's */
+    int no_token_search;    /* 1: use only token and token_file, and go without when both are NULL */
+} stl_opts;
+
+/* url is "http://host:port" or "https://host:port"; NULL means $SETTLE_SERVER, else http://127.0.0.1:8711.
+ * opts may be NULL. Connects to nothing yet.
+ *
+ * The token is looked for in this order: opts->token, opts->token_file, $SETTLE_TOKEN, $SETTLE_TOKEN_FILE,
+ * ./settle-data/token, /var/lib/settle/token; none is not an error here (settled may run with --no-auth).
+ * Errors: STL_EMEMORY, STL_EINVALID (url; opts->token_file or $SETTLE_TOKEN_FILE unreadable). */
+int stl_client_open(stl_client **out, const char *url, const stl_opts *opts, stl_err *e);
+/* Closes its connections. No call may be using the client any more. */
+void stl_client_close(stl_client *c);
+/* The server's base url without a trailing slash. */
+const char *stl_client_url(const stl_client *c);
+/* The bearer token in use, or NULL. */
+const char *stl_client_token(const stl_client *c);
+/* Where the token was looked for and what was found there, one place per line; for explaining a 401. */
+const char *stl_client_token_places(const stl_client *c);
+
+/* ---- any request ------------------------------------------------------------------------------------- */
+
+typedef struct stl_response stl_response;
+
+/* Send one request and read the whole answer. path starts with '/', carries its query and is already
+ * percent-encoded. headers: NULL, or a NULL-ended array of "Name: value"; Host, Authorization, Content-Length
+ * and, with a body, Content-Type: application/json are added. wait_ms: how much longer than the client's
+ * timeout the server may think (what ?wait= asks for).
+ *
+ * Returns 0 when an answer came, whatever its status: see stl_response_check. Sends twice only what may be
+ * repeated (GET, PUT, DELETE, or a request with an Idempotency-Key), and only when a kept connection turns
+ * out to be dead before the first byte of the answer. Errors: the first group above. */
+int stl_request(stl_client *c, const char *method, const char *path, const char *const *headers,
+                const void *body, size_t body_length, int wait_ms, stl_response **out, stl_err *e);
+int stl_response_status(const stl_response *r);
+/* The body; NUL follows it, and *length (may be NULL) does not count that. Never NULL. */
+const char *stl_response_body(const stl_response *r, size_t *length);
+/* The first header of that name (any case), or NULL. */
+const char *stl_response_header(const stl_response *r, const char *name);
+/* 0 for 2xx; otherwise the code of the second group, with the problem document (RFC 9457) told in *e. */
+int stl_response_check(const stl_client *c, const stl_response *r, stl_err *e);
+void stl_response_free(stl_response *r);
+
+/* ---- building and submitting a transaction ------------------------------------------------------------- */
+
+typedef struct stl_tx stl_tx;
+typedef struct stl_result stl_result;
+
+/* mode is "saga" or "tcc". gid (1-128 of A-Za-z0-9._:-) is the caller's own name for the transaction, by
+ * which a submit may be repeated safely; NULL lets the server make one, and then a repeat starts another
+ * transaction. NULL when out of memory.
+ *
+ * The calls that follow may ignore their result: the first failure is remembered, and stl_tx_submit and
+ * stl_tx_json report it. Bodies are JSON of length bytes, checked by settled, sent to the participant as they
+ * are apart from references ${branch#/pointer}; length 0 means no body. */
+stl_tx *stl_tx_new(const char *mode, const char *gid);
+void stl_tx_free(stl_tx *t);
+int stl_tx_name(stl_tx *t, const char *name);
+int stl_tx_label(stl_tx *t, const char *key, const char *value);
+int stl_tx_deadline(stl_tx *t, long long deadline_ms);
+/* 1: the caller itself calls the forward operations and then commits or rolls back ("drive":"client"). */
+int stl_tx_client_driven(stl_tx *t, int yes);
+
+/* Add a branch; the calls below it (after, pivot, retry, ...) speak of the branch added last. */
+int stl_tx_saga(stl_tx *t, const char *id, const char *action_url, const char *compensate_url,
+                const void *body, size_t length); /* compensate_url may be NULL */
+int stl_tx_tcc(stl_tx *t, const char *id, const char *base_url, const void *body, size_t length);
+int stl_tx_tcc_urls(stl_tx *t, const char *id, const char *try_url, const char *confirm_url,
+                    const char *cancel_url, const void *body, size_t length);
+/* Name one predecessor; call it once for each. Without it a saga's branch follows the one before it and a
+ * TCC's starts at once. stl_tx_at_once says: after nothing. */
+int stl_tx_after(stl_tx *t, const char *id);
+int stl_tx_at_once(stl_tx *t);
+int stl_tx_pivot(stl_tx *t);         /* saga: this step's success is the commit decision */
+int stl_tx_cancel_always(stl_tx *t); /* TCC: cancel even a cleanly refused try */
+int stl_tx_timeout(stl_tx *t, int call_timeout_ms);
+/* Zero keeps the default. factor_percent 200 doubles. for_ms: give up a forward step after this long and roll
+ * back; decided work is never given up. */
+int stl_tx_retry(stl_tx *t, int first_ms, int factor_percent, int max_ms, long long for_ms);
+
+/* The request body that stl_tx_submit would send; length may be NULL. NULL after a builder failure. The
+ * string lives until the next call on t. */
+const char *stl_tx_json(stl_tx *t, size_t *length);
+
+/* Submit and, when wait_ms > 0, wait that long (at most 60000) for a final state. 0 means accepted durably;
+ * look at the result for how it went: rolled back is not an error of this call. On STL_EUNKNOWN and
+ * STL_ETIMEOUT repeat the call with the same gid. */
+int stl_tx_submit(stl_client *c, stl_tx *t, int wait_ms, stl_result **out, stl_err *e);
+
+/* ---- what became of it --------------------------------------------------------------------------------- */
+
+/* The state now. STL_ENOTFOUND when there is no such gid. */
+int stl_tx_get(stl_client *c, const char *gid, stl_result **out, stl_err *e);
+/* Wait at most wait_ms, in requests of at most 60 s, until it is final. 0 also when it is not final yet: see
+ * stl_result_final. */
+int stl_tx_wait(stl_client *c, const char *gid, int wait_ms, stl_result **out, stl_err *e);
+/* Decide a client-driven transaction. STL_ECONFLICT carries the decision that stands in e->decision. out may
+ * be NULL. */
+int stl_tx_commit(stl_client *c, const char *gid, int wait_ms, stl_result **out, stl_err *e);
+int stl_tx_rollback(stl_client *c, const char *gid, int wait_ms, stl_result **out, stl_err *e);
+
+const char *stl_result_gid(const stl_result *r);
+const char *stl_result_status(const stl_result *r); /* "committed", "rolling_back", ... */
+int stl_result_final(const stl_result *r);          /* 1 when nothing is owed any more */
+int stl_result_committed(const stl_result *r);      /* 1 when final and committed */
+int stl_result_attention(const stl_result *r);      /* 1 when an operator should look */
+/* Why it rolled back or waits, in one sentence; "" when there is nothing to say. */
+const char *stl_result_reason(const stl_result *r);
+/* settled's whole answer as JSON; length may be NULL. */
+const char *stl_result_json(const stl_result *r, size_t *length);
+void stl_result_free(stl_result *r);
+
+/* ---- streams ---------------------------------------------------------------------------------------------
+ */
+
+/* One server-sent event; the strings live during the callback. */
+typedef struct stl_event {
+    const char *id;   /* resume after this one with last_id; "" when it has none */
+    const char *name; /* "tx.decision", ... */
+    const char *json;
+    size_t json_length;
+} stl_event;
+
+/* Return 0 to go on, anything else to stop: then stl_events returns STL_ESTOPPED. */
+typedef int stl_event_fn(void *argument, const stl_event *event);
+/* Follow an event stream: path "/v1/events" or "/v1/transactions/GID/events", with its filters. last_id may
+ * be NULL. Blocks the calling thread. Returns 0 when the server ends the stream, STL_ESTOPPED, or an error;
+ * STL_ETIMEOUT after 45 s without even a heartbeat. Does not reconnect by itself: call again with the last id
+ * seen. */
+int stl_events(stl_client *c, const char *path, const char *last_id, stl_event_fn *callback, void *argument,
+               stl_err *e);
+
+typedef int stl_bytes_fn(void *argument, const void *bytes, size_t length);
+/* GET something large and hand it over piece by piece. Not a 2xx: the error, and the callback saw nothing. A
+ * connection that ends before the declared end is STL_EUNKNOWN: what was handed over is incomplete. */
+int stl_download(stl_client *c, const char *path, stl_bytes_fn *callback, void *argument, stl_err *e);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,402 @@
+/* Building a transaction: what the caller says is kept in an arena as it comes, and spelled as JSON when it
+ * is asked for. The first failure is remembered and told by stl_tx_json and stl_tx_submit. */
+#include "client/client_tx.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+
+#define TX_BYTES (16 * 1024 * 1024) /* far above settled's own limit, which then gives the better message */
+
+enum { OWN_ORDER, AFTER_NAMED, AFTER_NOTHING };
+
+struct name {
+    struct name *next;
+    struct slice text;
+};
+
+struct label {
+    struct label *next;
+    struct slice key, value;
+};
+
+struct branch {
+    struct branch *next;
+    struct slice id;
+    struct slice base;                       /* TCC: try, confirm and cancel live below it */
+    struct slice forward, confirm, backward; /* urls; empty when absent */
+    struct slice body;
+    struct name *after, **after_end;
+    int order; /* OWN_ORDER ... */
+    bool pivot, cancel_always;
+    int timeout_ms;
+    int retry_first_ms, retry_factor_percent, retry_max_ms;
+    long long retry_for_ms;
+};
+
+struct stl_tx {
+    struct arena arena;
+    struct slice mode, gid, name;
+    struct label *labels, **labels_end;
+    struct branch *branches, **branches_end, *last;
+    long long deadline_ms;
+    bool client_driven;
+    int failed; /* the first STL_E code of a builder call */
+    char why[256];
+    struct buffer json;
+};
+
+static int refuse(stl_tx *t, int code, const char *what, const char *say) {
+    if (t->failed == 0) {
+        t->failed = code;
+        snprintf(t->why, sizeof t->why, "%s: %s", what, say);
+    }
+    return code;
+}
+
+static int keep(stl_tx *t, const void *from, size_t length, struct slice *out) {
+    if (arena_copy(&t->arena, slice_of(from, length), out) != 0)
+        return refuse(t, STL_EMEMORY, "transaction", "out of memory");
+    return 0;
+}
+
+static int keep_text(stl_tx *t, const char *text, struct slice *out) {
+    return text == NULL ? 0 : keep(t, text, strlen(text), out);
+}
+
+stl_tx *stl_tx_new(const char *mode, const char *gid) {
+    stl_tx *t = calloc(1, sizeof *t);
+    if (t == NULL)
+        return NULL;
+    arena_init(&t->arena, 4096, TX_BYTES);
+    buffer_init(&t->json, 2 * TX_BYTES);
+    t->labels_end = &t->labels;
+    t->branches_end = &t->branches;
+    if (mode == NULL)
+        refuse(t, STL_EINVALID, "mode", "say \"saga\" or \"tcc\"");
+    keep_text(t, mode, &t->mode);
+    keep_text(t, gid, &t->gid);
+    return t;
+}
+
+void stl_tx_free(stl_tx *t) {
+    if (t == NULL)
+        return;
+    arena_done(&t->arena);
+    buffer_done(&t->json);
+    free(t);
+}
+
+int stl_tx_name(stl_tx *t, const char *name) {
+    return keep_text(t, name, &t->name);
+}
+
+int stl_tx_label(stl_tx *t, const char *key, const char *value) {
+    struct label *l = arena_take(&t->arena, sizeof *l);
+    if (key == NULL || value == NULL)
+        return refuse(t, STL_EINVALID, "label", "needs a key and a value");
+    if (l == NULL)
+        return refuse(t, STL_EMEMORY, "label", "out of memory");
+    int result = keep_text(t, key, &l->key);
+    if (result == 0)
+        result = keep_text(t, value, &l->value);
+    if (result != 0)
+        return result;
+    *t->labels_end = l;
+    t->labels_end = &l->next;
+    return 0;
+}
+
+int stl_tx_deadline(stl_tx *t, long long deadline_ms) {
+    if (deadline_ms <= 0)
+        return refuse(t, STL_EINVALID, "deadline", "must be over 0 ms");
+    t->deadline_ms = deadline_ms;
+    return 0;
+}
+
+int stl_tx_client_driven(stl_tx *t, int yes) {
+    t->client_driven = yes != 0;
+    return 0;
+}
+
+/* ---- branches ------------------------------------------------------------------------------------------ */
+
+static int add_branch(stl_tx *t, const char *id, const void *body, size_t length, struct branch **out) {
+    struct json_report report;
+    struct json_value root;
+    struct branch *b = arena_take(&t->arena, sizeof *b);
+    if (id == NULL)
+        return refuse(t, STL_EINVALID, "branch", "needs an id");
+    if (b == NULL)
+        return refuse(t, STL_EMEMORY, id, "out of memory");
+    if (length > 0 && json_check(slice_of(body, length), &root, &report) != 0) {
+        char say[160];
+        snprintf(say, sizeof say, "its body is not JSON: line %zu column %zu: %s", report.line, report.column,
+                 report.say);
+        return refuse(t, STL_EINVALID, id, say);
+    }
+    b->after_end = &b->after;
+    int result = keep_text(t, id, &b->id);
+    if (result == 0 && length > 0)
+        result = keep(t, body, length, &b->body);
+    if (result != 0)
+        return result;
+    *t->branches_end = b;
+    t->branches_end = &b->next;
+    t->last = b;
+    *out = b;
+    return 0;
+}
+
+int stl_tx_saga(stl_tx *t, const char *id, const char *action_url, const char *compensate_url,
+                const void *body, size_t length) {
+    struct branch *b;
+    int result = add_branch(t, id, body, length, &b);
+    if (result == 0 && action_url == NULL)
+        return refuse(t, STL_EINVALID, id, "needs an action");
+    if (result == 0)
+        result = keep_text(t, action_url, &b->forward);
+    return result == 0 ? keep_text(t, compensate_url, &b->backward) : result;
+}
+
+int stl_tx_tcc(stl_tx *t, const char *id, const char *base_url, const void *body, size_t length) {
+    struct branch *b;
+    int result = add_branch(t, id, body, length, &b);
+    if (result == 0 && base_url == NULL)
+        return refuse(t, STL_EINVALID, id, "needs a base");
+    return result == 0 ? keep_text(t, base_url, &b->base) : result;
+}
+
+int stl_tx_tcc_urls(stl_tx *t, const char *id, const char *try_url, const char *confirm_url,
+                    const char *cancel_url, const void *body, size_t length) {
+    struct branch *b;
+    int result = add_branch(t, id, body, length, &b);
+    if (result == 0 && (try_url == NULL || confirm_url == NULL || cancel_url == NULL))
+        return refuse(t, STL_EINVALID, id, "needs try, confirm and cancel");
+    if (result == 0)
+        result = keep_text(t, try_url, &b->forward);
+    if (result == 0)
+        result = keep_text(t, confirm_url, &b->confirm);
+    return result == 0 ? keep_text(t, cancel_url, &b->backward) : result;
+}
+
+static struct branch *last_branch(stl_tx *t, const char *what) {
+    if (t->last == NULL)
+        refuse(t, STL_EINVALID, what, "comes after the branch it speaks of");
+    return t->last;
+}
+
+int stl_tx_after(stl_tx *t, const char *id) {
+    struct branch *b = last_branch(t, "after");
+    struct name *n = arena_take(&t->arena, sizeof *n);
+    if (b == NULL)
+        return t->failed;
+    if (id == NULL)
+        return refuse(t, STL_EINVALID, "after", "needs a branch id");
+    if (n == NULL)
+        return refuse(t, STL_EMEMORY, "after", "out of memory");
+    b->order = AFTER_NAMED;
+    int result = keep_text(t, id, &n->text);
+    *b->after_end = n;
+    b->after_end = &n->next;
+    return result;
+}
+
+int stl_tx_at_once(stl_tx *t) {
+    struct branch *b = last_branch(t, "at_once");
+    if (b == NULL)
+        return t->failed;
+    b->order = AFTER_NOTHING;
+    return 0;
+}
+
+int stl_tx_pivot(stl_tx *t) {
+    struct branch *b = last_branch(t, "pivot");
+    if (b == NULL)
+        return t->failed;
+    b->pivot = true;
+    return 0;
+}
+
+int stl_tx_cancel_always(stl_tx *t) {
+    struct branch *b = last_branch(t, "cancel");
+    if (b == NULL)
+        return t->failed;
+    if (b->base.length == 0)
+        return refuse(t, STL_EINVALID, "cancel", "\"always\" is for branches of stl_tx_tcc");
+    b->cancel_always = true;
+    return 0;
+}
+
+int stl_tx_timeout(stl_tx *t, int call_timeout_ms) {
+    struct branch *b = last_branch(t, "timeout");
+    if (b == NULL)
+        return t->failed;
+    if (call_timeout_ms <= 0)
+        return refuse(t, STL_EINVALID, "timeout", "must be over 0 ms");
+    b->timeout_ms = call_timeout_ms;
+    return 0;
+}
+
+int stl_tx_retry(stl_tx *t, int first_ms, int factor_percent, int max_ms, long long for_ms) {
+    struct branch *b = last_branch(t, "retry");
+    if (b == NULL)
+        return t->failed;
+    if (first_ms < 0 || factor_percent < 0 || max_ms < 0 || for_ms < 0)
+        return refuse(t, STL_EINVALID, "retry", "takes no negative numbers");
+    b->retry_first_ms = first_ms;
+    b->retry_factor_percent = factor_percent;
+    b->retry_max_ms = max_ms;
+    b->retry_for_ms = for_ms;
+    return 0;
+}
+
+/* ---- as JSON ---------------------------------------------------------------------------------------------
+ */
+
+static void put_ms(struct json_writer *w, const char *name, long long ms) {
+    char text[32];
+    if (ms <= 0)
+        return;
+    snprintf(text, sizeof text, "%lldms", ms);
+    json_put_text(w, name, text);
+}
+
+static void put_url(struct json_writer *w, const char *name, struct slice url, const char *tail,
+                    int timeout_ms) {
+    if (timeout_ms > 0) {
+        json_put_object(w, name);
+        name = "url";
+    }
+    if (*tail == '\0') {
+        json_put_string(w, name, url);
+    } else {
+        struct buffer whole;
+        buffer_init(&whole, url.length + 64);
+        buffer_add_slice(&whole, url);
+        buffer_add_text(&whole, tail);
+        json_put_string(w, name, buffer_slice(&whole));
+        if (buffer_failed(&whole))
+            w->out->failed = buffer_failed(&whole);
+        buffer_done(&whole);
+    }
+    if (timeout_ms > 0) {
+        put_ms(w, "timeout", timeout_ms);
+        json_put_end(w);
+    }
+}
+
+static void put_operations(struct json_writer *w, const struct branch *b, bool saga) {
+    if (b->base.length > 0 && b->timeout_ms == 0) {
+        json_put_string(w, "base", b->base);
+        if (b->cancel_always)
+            json_put_text(w, "cancel", "always");
+    } else if (b->base.length > 0) {
+        /* A timeout belongs to each url, so the short form is spelled out as far as "always" lets it. */
+        put_url(w, "try", b->base, "/try", b->timeout_ms);
+        put_url(w, "confirm", b->base, "/confirm", b->timeout_ms);
+        if (b->cancel_always) {
+            json_put_string(w, "base", b->base);
+            json_put_text(w, "cancel", "always");
+        } else {
+            put_url(w, "cancel", b->base, "/cancel", b->timeout_ms);
+        }
+    } else {
+        put_url(w, saga ? "action" : "try", b->forward, "", b->timeout_ms);
+        if (b->confirm.length > 0)
+            put_url(w, "confirm", b->confirm, "", b->timeout_ms);
+        if (b->backward.length > 0)
+            put_url(w, saga ? "compensate" : "cancel", b->backward, "", b->timeout_ms);
+    }
+}
+
+static void put_retry(struct json_writer *w, const struct branch *b) {
+    if (b->retry_first_ms == 0 && b->retry_factor_percent == 0 && b->retry_max_ms == 0 &&
+        b->retry_for_ms == 0)
+        return;
+    json_put_object(w, "retry");
+    put_ms(w, "first", b->retry_first_ms);
+    if (b->retry_factor_percent > 0) {
+        char factor[32];
+        int length = snprintf(factor, sizeof factor, "%d.%02d", b->retry_factor_percent / 100,
+                              b->retry_factor_percent % 100);
+        json_put_raw(w, "factor", slice_of(factor, (size_t)length));
+    }
+    put_ms(w, "max", b->retry_max_ms);
+    put_ms(w, "for", b->retry_for_ms);
+    if (b->retry_for_ms > 0)
+        json_put_text(w, "then", "rollback");
+    json_put_end(w);
+}
+
+static void put_branch(struct json_writer *w, const struct branch *b, bool saga) {
+    json_put_object(w, NULL);
+    json_put_string(w, "id", b->id);
+    put_operations(w, b, saga);
+    if (b->order != OWN_ORDER) {
+        json_put_array(w, "after");
+        for (const struct name *n = b->after; n != NULL; n = n->next)
+            json_put_string(w, NULL, n->text);
+        json_put_end(w);
+    }
+    if (b->pivot)
+        json_put_bool(w, "pivot", true);
+    put_retry(w, b);
+    if (b->body.length > 0)
+        json_put_raw(w, "body", b->body);
+    json_put_end(w);
+}
+
+static void put_transaction(stl_tx *t, struct json_writer *w) {
+    bool saga = slice_is(t->mode, "saga");
+    json_put_object(w, NULL);
+    if (t->gid.length > 0)
+        json_put_string(w, "gid", t->gid);
+    json_put_string(w, "mode", t->mode);
+    if (t->name.length > 0)
+        json_put_string(w, "name", t->name);
+    if (t->labels != NULL) {
+        json_put_object(w, "labels");
+        for (const struct label *l = t->labels; l != NULL; l = l->next) {
+            json_put_key(w, l->key);
+            json_put_string(w, NULL, l->value);
+        }
+        json_put_end(w);
+    }
+    put_ms(w, "deadline", t->deadline_ms);
+    if (t->client_driven)
+        json_put_text(w, "drive", "client");
+    json_put_array(w, "branches");
+    for (const struct branch *b = t->branches; b != NULL; b = b->next)
+        put_branch(w, b, saga);
+    json_put_end(w);
+    json_put_end(w);
+}
+
+const char *stl_tx_json(stl_tx *t, size_t *length) {
+    struct json_writer w;
+    if (t->failed != 0)
+        return NULL;
+    buffer_clear(&t->json);
+    json_writer_init(&w, &t->json);
+    put_transaction(t, &w);
+    size_t written = t->json.length;
+    buffer_add_byte(&t->json, '\0');
+    if (buffer_failed(&t->json)) {
+        refuse(t, STL_EMEMORY, "transaction", "out of memory");
+        return NULL;
+    }
+    if (length != NULL)
+        *length = written;
+    return t->json.at;
+}
+
+int client_tx_failed(const stl_tx *t, stl_err *e) {
+    return t->failed == 0 ? 0 : client_fail(e, t->failed, "%s", t->why);
+}
+
+bool client_tx_named(const stl_tx *t) {
+    return t->gid.length > 0;
+}

@@ -1,0 +1,56 @@
+/* Mutants: deliberate mistakes, each compiled in alone, that prove the simulator can see. A normal build has
+ * none of them: MUTANT(name) is the constant 0 and the compiler drops what hangs on it.
+ *
+ *     if (verdict == VERDICT_REFUSED || MUTANT(timeout_is_refusal)) ...
+ *
+ * tools/mutants builds settle-sim once per row with -DSETTLE_MUTANT=MUTANT_name and lets it run until an
+ * invariant breaks (reliability.md section c: "The simulator is tested too"). A mutant that survives is a
+ * hole in the invariants, not a curiosity. Keep each condition to one tiny expression, so that the product's
+ * code stays readable.
+ *
+ * Rows marked sim live in the simulator's own driver or store, because the mistake they stand for would be
+ * made there (server/driver.c, store/): the engine cannot answer before a sync. */
+#ifndef ENGINE_MUTANT_H
+#define ENGINE_MUTANT_H
+
+/* name, what it gets wrong */
+#define MUTANT_LIST(X)                                                                           \
+    X(canary, "counts one effect twice: must always be caught")                                  \
+    X(timeout_is_refusal, "takes an unknown outcome for the participant's no")                   \
+    X(retry_limit_gives_up, "stops retrying decided work after three failures")                  \
+    X(racer_overwrites_decision, "lets a late decision replace the first")                       \
+    X(compensates_beside_open_call, "undoes a step while its call may still take effect")        \
+    X(unknown_not_compensated, "takes a refusal after an unknown attempt for a clean one")       \
+    X(answer_before_sync, "sim: lets replies go before their batch is durable")                  \
+    X(send_before_log, "sim: sends calls before their batch is durable")                         \
+    X(unknown_append_trusted, "sim: takes an append of unknown outcome for durable")             \
+    X(recovery_forgets_calls, "recovers a running call as if nothing had been sent")             \
+    X(interrupted_not_counted, "does not remember that a call was open when the daemon stopped") \
+    X(pivot_ignored, "does not commit at the pivot's success")                                   \
+    X(order_reversed_not, "undoes steps without waiting for those that depend on them")          \
+    X(starts_too_early, "starts a step before what it comes after is done")                      \
+    X(deadline_after_decision, "lets the deadline fire although the decision has fallen")        \
+    X(fold_drops_unfinished, "tells the journal that unfolded records are no longer needed")     \
+    X(fills_body_afresh, "fills references again on every attempt")                              \
+    X(confirms_before_decision, "confirms a branch as soon as its own try succeeded")            \
+    X(late_branch_accepted, "takes a branch after the decision")                                 \
+    X(working_is_done, "takes 425 for success")                                                  \
+    X(suspended_still_calls, "goes on calling while suspended")                                  \
+    X(hot_retry, "forgets the backoff")                                                          \
+    X(other_body_accepted, "answers a taken gid's other body as if it were a repeat")
+
+enum mutant {
+    MUTANT_none = 0,
+#define X(name, sentence) MUTANT_##name,
+    MUTANT_LIST(X)
+#undef X
+        MUTANT_COUNT,
+};
+
+#ifdef SETTLE_MUTANT
+#define MUTANT(name) (SETTLE_MUTANT == MUTANT_##name)
+#else
+#define MUTANT(name) 0
+#endif
+
+#endif

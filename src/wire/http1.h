@@ -39,8 +39,9 @@ enum http1_framing {
     HTTP1_UNTIL_CLOSE, /* responses only: up to the end of the connection */
 };
 
-/* Why input was refused: the status to answer (400, 413, 414, 415, 417, 431, 501, 505; for a response, where
- * nobody is answered, 502) and an English sentence, static storage. status is 0 when nothing was refused. */
+/* Why input was refused: the status to answer (400, 413, 414, 415, 417, 431, 501, 505) and an English
+ * sentence, static storage. status is 0 when nothing was refused. For a response nobody is answered: there
+ * the number only says that it was refused (mostly 502). */
 struct http1_refusal {
     uint16_t status;
     const char *sentence;
@@ -58,12 +59,13 @@ struct http1_head {
     struct http1_refusal refusal;
 
     /* progress */
-    const char *input;  /* where the input was at the last call; slices move along when it moves */
-    size_t line;        /* offset of the first line not yet read */
-    size_t scanned;     /* offset up to which no LF of that line was seen */
-    size_t fields;      /* offset of the first header line; 0 before the first line was read */
-    uint8_t interims;   /* 1xx heads skipped */
-    uint8_t empty_line; /* an empty line stood before the request line */
+    const char *input; /* where the input was at the last call; slices move along when it moves */
+    size_t line;       /* offset of the first line not yet read */
+    size_t scanned;    /* offset up to which no LF of that line was seen */
+    size_t fields;     /* offset of the first header line; 0 before the first line was read */
+    uint8_t interims;  /* 1xx heads skipped */
+    uint8_t seen;      /* which of the headers that matter were there */
+    bool empty_line;   /* an empty line stood before the request line */
 };
 
 struct http1_request {

@@ -50,6 +50,9 @@ void engine_recovered(struct engine *e, uint64_t now_ms);
 /* The entries of the steps that follow will be in this batch. */
 void engine_turn(struct engine *e, uint64_t batch);
 
+/* Every batch up to and including this one is durable now. Folding waits for it, so that history never runs ahead of the journal. */
+void engine_durable(struct engine *e, uint64_t batch);
+
 /* Take one event. Appends to effects (entries, calls), and sets effects' reply, changes and load of this
  * step. Never fails half way: what cannot be done becomes a reply. Returns 0, or ERR_LIMIT when the entries
  * buffer is full *before* anything changed: end the turn and offer the event again in the next one.

@@ -46,6 +46,8 @@ enum verdict {
     VERDICT_NOT_SENT,    /* no byte left this host: breaker open, or the timeout passed in the queue */
     VERDICT_FORBIDDEN,   /* the address behind the name is not allowed by egress.allow; nothing was sent */
     VERDICT_INTERRUPTED, /* settled itself stopped while the call was open */
+    VERDICT_STALE, /* a reused connection died before the first byte of an answer: unknown, tried again at
+                      once */
     VERDICT_COUNT,
 };
 

@@ -57,13 +57,13 @@ struct effects {
     uint32_t entry_count;
     struct call *calls; /* to be sent once the entries are durable */
     size_t call_count;
-    size_t call_capacity;
-    struct reply reply;     /* of the last step; kind 0: none */
-    struct change *changes; /* of the last step */
+    struct buffer call_bytes; /* what calls points into */
+    struct reply reply;       /* of the last step; kind 0: none */
+    struct change *changes;   /* of the last step */
     size_t change_count;
-    size_t change_capacity;
-    struct load load;     /* of the last step; ticket 0: none */
-    struct buffer *trace; /* NULL, or where each step appends its line */
+    struct buffer change_bytes; /* what changes points into */
+    struct load load;           /* of the last step; ticket 0: none */
+    struct buffer *trace;       /* NULL, or where each step appends its line */
 };
 
 void effects_init(struct effects *e, size_t entries_max);

@@ -32,21 +32,22 @@ int secret_file_load(const char *path, struct buffer *to, struct why *why) {
     int code = open_private(path, &fd, why);
     if (code != 0)
         return code;
+    char piece[4096];
     for (;;) {
-        char *at = buffer_reserve(to, 4096);
-        if (at == NULL) {
-            code = why_set(why, ERR_LIMIT, "%s is too long", path);
-            break;
-        }
-        ssize_t got = read(fd, at, 4096);
+        ssize_t got = read(fd, piece, sizeof piece);
         if (got < 0 && errno == EINTR)
             continue;
         if (got <= 0) {
             code = got == 0 ? 0 : why_set(why, ERR_IO, "%s: %s", path, strerror(errno));
             break;
         }
-        buffer_grew(to, (size_t)got);
+        buffer_add(to, piece, (size_t)got);
+        if (buffer_failed(to) != 0) {
+            code = why_set(why, ERR_LIMIT, "%s is too long", path);
+            break;
+        }
     }
+    explicit_bzero(piece, sizeof piece);
     close(fd);
     return code;
 }

@@ -1,0 +1,470 @@
+#include "server/access.h"
+
+#include <assert.h>
+#include <limits.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/sha.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "base/arena.h"
+#include "base/json.h"
+#include "server/secret_file.h"
+
+struct access {
+    char directory[PATH_MAX - 32];
+    struct principal *principals; /* the built-in ones first */
+    size_t count;
+    size_t built_in;
+    uint64_t generation;
+    char secret[ACCESS_SECRET_BYTES];
+    char secret_before[ACCESS_SECRET_BYTES];
+    uint64_t secret_before_until_ms;
+    bool secret_is_given;
+};
+
+static const struct {
+    uint32_t role;
+    uint32_t includes; /* itself too */
+    const char *word;
+} roles[] = {
+    { ACCESS_VIEWER, ACCESS_VIEWER, "viewer" },
+    { ACCESS_PRODUCER, ACCESS_PRODUCER | ACCESS_VIEWER, "producer" },
+    { ACCESS_CONSUMER, ACCESS_CONSUMER, "consumer" },
+    { ACCESS_RECEIVER, ACCESS_RECEIVER, "receiver" },
+    { ACCESS_OPERATOR, ACCESS_OPERATOR | ACCESS_PRODUCER | ACCESS_VIEWER, "operator" },
+    { ACCESS_APPROVER, ACCESS_APPROVER | ACCESS_OPERATOR | ACCESS_PRODUCER | ACCESS_VIEWER, "approver" },
+    { ACCESS_ADMIN, 127, "admin" },
+};
+enum { ROLES = sizeof roles / sizeof roles[0] };
+
+bool access_may(uint32_t held, enum access_role needed) {
+    uint32_t reach = 0;
+    for (size_t i = 0; i < ROLES; i++)
+        if ((held & roles[i].role) != 0)
+            reach |= roles[i].includes;
+    return (reach & (uint32_t)needed) != 0;
+}
+
+const char *access_role_word(uint32_t role) {
+    for (size_t i = 0; i < ROLES; i++)
+        if (roles[i].role == role)
+            return roles[i].word;
+    return NULL;
+}
+
+uint32_t access_role_from_word(struct slice word) {
+    for (size_t i = 0; i < ROLES; i++)
+        if (slice_is(word, roles[i].word))
+            return roles[i].role;
+    return 0;
+}
+
+static void path_of(const struct access *a, const char *file, char path[PATH_MAX]) {
+    snprintf(path, PATH_MAX, "%s/%s", a->directory, file);
+}
+
+/* prefix and that many random bytes in base64; web: the alphabet that needs no quoting anywhere. */
+static int random_text(const char *prefix, size_t bytes, bool web, char *to, size_t room) {
+    uint8_t random[48];
+    char encoded[80];
+    assert(bytes <= sizeof random);
+    if (getrandom(random, bytes, 0) != (ssize_t)bytes)
+        return ERR_IO;
+    int length = EVP_EncodeBlock((unsigned char *)encoded, random, (int)bytes);
+    for (int i = 0; web && i < length; i++) {
+        if (encoded[i] == '+')
+            encoded[i] = '-';
+        else if (encoded[i] == '/')
+            encoded[i] = '_';
+        else if (encoded[i] == '=')
+            encoded[i] = '\0';
+    }
+    int written = snprintf(to, room, "%s%s", prefix, encoded);
+    assert(written > 0 && (size_t)written < room);
+    explicit_bzero(random, sizeof random);
+    explicit_bzero(encoded, sizeof encoded);
+    return 0;
+}
+
+static bool is_name(struct slice name) {
+    if (name.length == 0 || name.length > ACCESS_NAME_BYTES)
+        return false;
+    for (size_t i = 0; i < name.length; i++) {
+        char c = name.at[i];
+        bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        if (!letter && c != '.' && c != '_' && c != ':' && c != '-')
+            return false;
+    }
+    return true;
+}
+
+static struct principal *add(struct access *a, const char *id, struct slice name, uint32_t held) {
+    struct principal *p = &a->principals[a->count++];
+    memset(p, 0, sizeof *p);
+    snprintf(p->id, sizeof p->id, "%s", id);
+    memcpy(p->name, name.at, name.length);
+    p->roles = held;
+    return p;
+}
+
+static void hash_bearer(struct slice bearer, uint8_t hash[32]) {
+    SHA256((const unsigned char *)bearer.at, bearer.length, hash);
+}
+
+static int hex_decode(struct slice hex, uint8_t to[32]) {
+    if (hex.length != 64)
+        return ERR_CORRUPT;
+    for (size_t i = 0; i < 64; i++) {
+        static const char digits[] = "0123456789abcdef";
+        const char *digit = memchr(digits, hex.at[i], 16);
+        if (digit == NULL)
+            return ERR_CORRUPT;
+        to[i / 2] = (uint8_t)((to[i / 2] << 4) | (digit - digits));
+    }
+    return 0;
+}
+
+/* One line of the principals file. */
+static int read_line(struct access *a, struct slice line, struct arena *arena) {
+    struct json_value root, value, role;
+    struct slice id, name, hash, word;
+    uint32_t held = 0;
+    uint64_t created = 0;
+    uint64_t expires = 0;
+    if (json_check(line, &root, NULL) != 0 || a->count - a->built_in == ACCESS_PRINCIPALS_MAX)
+        return ERR_CORRUPT;
+    if (!json_member(root, "id", &value) || json_string(value, arena, &id) != 0 ||
+        id.length >= ACCESS_ID_BYTES)
+        return ERR_CORRUPT;
+    if (!json_member(root, "name", &value) || json_string(value, arena, &name) != 0 || !is_name(name))
+        return ERR_CORRUPT;
+    if (!json_member(root, "sha256", &value) || json_string(value, arena, &hash) != 0)
+        return ERR_CORRUPT;
+    if (!json_member(root, "roles", &value) || value.kind != JSON_ARRAY)
+        return ERR_CORRUPT;
+    for (struct json_cursor cursor = json_cursor_of(value); json_element_next(&cursor, &role);) {
+        if (json_string(role, arena, &word) != 0 || access_role_from_word(word) == 0)
+            return ERR_CORRUPT;
+        held |= access_role_from_word(word);
+    }
+    if (!json_member(root, "created_ms", &value) || json_u64(value, &created) != 0)
+        return ERR_CORRUPT;
+    if (!json_member(root, "expires_ms", &value) || json_u64(value, &expires) != 0)
+        return ERR_CORRUPT;
+    char text[ACCESS_ID_BYTES];
+    uint8_t decoded[32];
+    if (hex_decode(hash, decoded) != 0)
+        return ERR_CORRUPT;
+    snprintf(text, sizeof text, "%.*s", SLICE_PRINT(id));
+    struct principal *p = add(a, text, name, held);
+    memcpy(p->hash, decoded, sizeof decoded);
+    p->created_ms = created;
+    p->expires_ms = expires;
+    return 0;
+}
+
+static int read_principals(struct access *a, struct why *why) {
+    char path[PATH_MAX];
+    struct buffer text;
+    struct arena arena;
+    path_of(a, "principals", path);
+    buffer_init(&text, 1024 * 1024);
+    arena_init(&arena, 4096, 65536);
+    int code = secret_file_load(path, &text, why);
+    struct slice rest = buffer_slice(&text);
+    for (unsigned number = 1; code == 0 && rest.length > 0; number++) {
+        size_t end = slice_find(rest, '\n');
+        code = read_line(a, slice_upto(rest, end), &arena);
+        if (code != 0)
+            why_set(why, code, "%s:%u is not a principal", path, number);
+        rest = slice_from(rest, end + 1);
+        arena_reset(&arena);
+    }
+    arena_done(&arena);
+    buffer_done(&text);
+    return code == ERR_NOT_FOUND ? 0 : code;
+}
+
+static int write_principals(const struct access *a, struct why *why) {
+    char path[PATH_MAX];
+    struct buffer text;
+    buffer_init(&text, 1024 * 1024);
+    for (size_t i = a->built_in; i < a->count; i++) {
+        const struct principal *p = &a->principals[i];
+        struct json_writer w;
+        char hex[65];
+        for (size_t j = 0; j < 32; j++)
+            snprintf(hex + 2 * j, 3, "%02x", p->hash[j]);
+        json_writer_init(&w, &text);
+        json_put_object(&w, NULL);
+        json_put_text(&w, "id", p->id);
+        json_put_text(&w, "name", p->name);
+        json_put_array(&w, "roles");
+        for (size_t j = 0; j < ROLES; j++)
+            if ((p->roles & roles[j].role) != 0)
+                json_put_text(&w, NULL, roles[j].word);
+        json_put_end(&w);
+        json_put_u64(&w, "created_ms", p->created_ms);
+        json_put_u64(&w, "expires_ms", p->expires_ms);
+        json_put_text(&w, "sha256", hex);
+        json_put_end(&w);
+        buffer_add_byte(&text, '\n');
+    }
+    path_of(a, "principals", path);
+    int code = buffer_failed(&text) != 0 ? why_set(why, ERR_MEMORY, "%s: out of memory", path)
+                                         : secret_file_write(path, buffer_slice(&text), why);
+    buffer_done(&text);
+    return code;
+}
+
+static int open_token(struct access *a, uint64_t now_ms, struct why *why) {
+    char path[PATH_MAX];
+    char bearer[512];
+    size_t length = 0;
+    path_of(a, "token", path);
+    int code = secret_file_read(path, bearer, sizeof bearer, &length, why);
+    if (code == ERR_NOT_FOUND) {
+        char line[ACCESS_BEARER_BYTES + 1];
+        code = random_text("stl_", 32, true, bearer, ACCESS_BEARER_BYTES);
+        if (code != 0)
+            return why_set(why, code, "no random numbers from the system");
+        length = strlen(bearer);
+        snprintf(line, sizeof line, "%.63s\n", bearer);
+        code = secret_file_write(path, slice_text(line), why);
+        explicit_bzero(line, sizeof line);
+    }
+    if (code == 0) {
+        struct principal *p = add(a, "tok_admin", SLICE("admin"), ACCESS_ADMIN);
+        hash_bearer(slice_of(bearer, length), p->hash);
+        p->created_ms = now_ms;
+    }
+    explicit_bzero(bearer, sizeof bearer);
+    return code;
+}
+
+static bool is_secret(struct slice secret) {
+    /* whsec_ and at least 24 bytes in base64 (Standard Webhooks). */
+    if (!slice_starts(secret, "whsec_") || secret.length < 6 + 32 || secret.length >= ACCESS_SECRET_BYTES)
+        return false;
+    for (size_t i = 6; i < secret.length; i++) {
+        char c = secret.at[i];
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '+' ||
+              c == '/' || c == '='))
+            return false;
+    }
+    return true;
+}
+
+static int write_secrets(const struct access *a, struct why *why) {
+    char path[PATH_MAX];
+    char text[2 * ACCESS_SECRET_BYTES + 64];
+    path_of(a, "signing-secret", path);
+    if (a->secret_before[0] != '\0')
+        snprintf(text, sizeof text, "%s\n%s %llu\n", a->secret, a->secret_before,
+                 (unsigned long long)a->secret_before_until_ms);
+    else
+        snprintf(text, sizeof text, "%s\n", a->secret);
+    int code = secret_file_write(path, slice_text(text), why);
+    explicit_bzero(text, sizeof text);
+    return code;
+}
+
+static int read_secrets(struct access *a, struct slice text) {
+    size_t end = slice_find(text, '\n');
+    struct slice first = slice_trim(slice_upto(text, end));
+    struct slice second = slice_from(text, end + 1);
+    second = slice_trim(slice_upto(second, slice_find(second, '\n')));
+    if (!is_secret(first))
+        return ERR_INVALID;
+    if (second.length > 0) {
+        size_t blank = slice_find(second, ' ');
+        struct slice before = slice_upto(second, blank);
+        if (!is_secret(before) || slice_u64(slice_from(second, blank + 1), &a->secret_before_until_ms) != 0)
+            return ERR_INVALID;
+        memcpy(a->secret_before, before.at, before.length);
+    }
+    memcpy(a->secret, first.at, first.length);
+    return 0;
+}
+
+static int open_secret(struct access *a, struct slice given, struct why *why) {
+    char path[PATH_MAX];
+    struct buffer text;
+    if (given.length > 0) {
+        if (!is_secret(given))
+            return why_set(why, ERR_INVALID,
+                           "auth.signing_secret: expected whsec_ and at least 24 bytes in base64");
+        memcpy(a->secret, given.at, given.length);
+        a->secret_is_given = true;
+        return 0;
+    }
+    path_of(a, "signing-secret", path);
+    buffer_init(&text, 4096);
+    int code = secret_file_load(path, &text, why);
+    if (code == ERR_NOT_FOUND) {
+        code = random_text("whsec_", 32, false, a->secret, sizeof a->secret);
+        code = code != 0 ? why_set(why, code, "no random numbers from the system") : write_secrets(a, why);
+    } else if (code == 0 && (code = read_secrets(a, buffer_slice(&text))) != 0) {
+        why_set(why, code, "%s: expected whsec_ and at least 24 bytes in base64", path);
+    }
+    if (text.at != NULL)
+        explicit_bzero(text.at, text.length);
+    buffer_done(&text);
+    return code;
+}
+
+int access_open(struct access **out, const char *directory, struct slice extra_token,
+                struct slice signing_secret, uint64_t now_ms, struct why *why) {
+    struct access *a = calloc(1, sizeof *a);
+    if (a == NULL)
+        return why_set(why, ERR_MEMORY, "out of memory");
+    a->principals = calloc(ACCESS_PRINCIPALS_MAX + 2, sizeof *a->principals);
+    int code = 0;
+    if (a->principals == NULL)
+        code = why_set(why, ERR_MEMORY, "out of memory");
+    else if (snprintf(a->directory, sizeof a->directory, "%s", directory) >= (int)sizeof a->directory)
+        code = why_set(why, ERR_INVALID, "%s: the path is too long", directory);
+    if (code == 0)
+        code = open_token(a, now_ms, why);
+    if (code == 0 && extra_token.length > 0) {
+        struct principal *p = add(a, "tok_settings", SLICE("admin"), ACCESS_ADMIN);
+        hash_bearer(extra_token, p->hash);
+        p->created_ms = now_ms;
+    }
+    a->built_in = a->count;
+    if (code == 0)
+        code = read_principals(a, why);
+    if (code == 0)
+        code = open_secret(a, signing_secret, why);
+    if (code != 0) {
+        access_close(a);
+        return code;
+    }
+    a->generation = 1;
+    *out = a;
+    return 0;
+}
+
+void access_close(struct access *a) {
+    if (a == NULL)
+        return;
+    free(a->principals);
+    explicit_bzero(a, sizeof *a);
+    free(a);
+}
+
+const struct principal *access_find(const struct access *a, struct slice bearer, uint64_t now_ms) {
+    const struct principal *found = NULL;
+    uint8_t hash[32];
+    hash_bearer(bearer, hash);
+    for (size_t i = 0; i < a->count; i++)
+        if (CRYPTO_memcmp(hash, a->principals[i].hash, sizeof hash) == 0)
+            found = &a->principals[i];
+    if (found != NULL && found->expires_ms != 0 && found->expires_ms <= now_ms)
+        return NULL;
+    return found;
+}
+
+uint64_t access_generation(const struct access *a) {
+    return a->generation;
+}
+
+int access_create(struct access *a, struct slice name, uint32_t held, uint64_t expires_ms, uint64_t now_ms,
+                  char bearer[ACCESS_BEARER_BYTES], const struct principal **out, struct why *why) {
+    char id[ACCESS_ID_BYTES];
+    if (!is_name(name))
+        return why_set(why, ERR_INVALID, "a name is 1 to %d of A-Za-z0-9._:-", ACCESS_NAME_BYTES);
+    if (held == 0 || (held & ~127u) != 0)
+        return why_set(why, ERR_INVALID, "at least one role is needed");
+    if (a->count - a->built_in >= ACCESS_PRINCIPALS_MAX)
+        return why_set(why, ERR_LIMIT, "there are %d tokens already; revoke some", ACCESS_PRINCIPALS_MAX);
+    if (random_text("tok_", 12, true, id, sizeof id) != 0 ||
+        random_text("stl_", 32, true, bearer, ACCESS_BEARER_BYTES) != 0)
+        return why_set(why, ERR_IO, "no random numbers from the system");
+    struct principal *p = add(a, id, name, held);
+    p->created_ms = now_ms;
+    p->expires_ms = expires_ms;
+    hash_bearer(slice_text(bearer), p->hash);
+    int code = write_principals(a, why);
+    if (code != 0) {
+        a->count--;
+        explicit_bzero(bearer, ACCESS_BEARER_BYTES);
+        return code;
+    }
+    a->generation++;
+    *out = p;
+    return 0;
+}
+
+int access_revoke(struct access *a, struct slice id, struct why *why) {
+    size_t found = SIZE_MAX;
+    size_t named = 0;
+    for (size_t i = 0; i < a->count; i++) {
+        if (slice_is(id, a->principals[i].id)) {
+            found = i;
+            named = 1;
+            break;
+        }
+        if (slice_is(id, a->principals[i].name)) {
+            found = i;
+            named++;
+        }
+    }
+    if (found == SIZE_MAX || named > 1)
+        return why_set(why, found == SIZE_MAX ? ERR_NOT_FOUND : ERR_INVALID,
+                       found == SIZE_MAX ? "no such token" : "several tokens have this name; use the id");
+    if (found < a->built_in)
+        return why_set(why, ERR_DENIED,
+                       "the built-in token is replaced by removing DATA/token and restarting");
+    struct principal gone = a->principals[found];
+    memmove(&a->principals[found], &a->principals[found + 1], (a->count - found - 1) * sizeof gone);
+    a->count--;
+    int code = write_principals(a, why);
+    if (code != 0) {
+        memmove(&a->principals[found + 1], &a->principals[found], (a->count - found) * sizeof gone);
+        a->principals[found] = gone;
+        a->count++;
+        return code;
+    }
+    a->generation++;
+    return 0;
+}
+
+const struct principal *access_at(const struct access *a, size_t index) {
+    return index < a->count ? &a->principals[index] : NULL;
+}
+
+bool access_is_built_in(const struct access *a, const struct principal *p) {
+    return (size_t)(p - a->principals) < a->built_in;
+}
+
+void access_secrets(const struct access *a, uint64_t now_ms, struct slice *current, struct slice *previous) {
+    *current = slice_text(a->secret);
+    *previous = a->secret_before_until_ms > now_ms ? slice_text(a->secret_before) : SLICE_NONE;
+}
+
+int access_rotate(struct access *a, uint64_t overlap_ms, uint64_t now_ms, struct why *why) {
+    if (a->secret_is_given)
+        return why_set(why, ERR_DENIED, "the signing secret comes from the settings; rotate it there");
+    struct access before = *a;
+    int code = random_text("whsec_", 32, false, a->secret, sizeof a->secret);
+    if (code != 0)
+        return why_set(why, code, "no random numbers from the system");
+    memcpy(a->secret_before, before.secret, sizeof a->secret_before);
+    a->secret_before_until_ms = now_ms + overlap_ms;
+    code = write_secrets(a, why);
+    if (code != 0)
+        *a = before;
+    else
+        a->generation++;
+    explicit_bzero(&before, sizeof before);
+    return code;
+}
+
+uint64_t access_overlap_until(const struct access *a) {
+    return a->secret_before[0] == '\0' ? 0 : a->secret_before_until_ms;
+}

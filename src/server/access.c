@@ -2,15 +2,13 @@
 
 #include <assert.h>
 #include <limits.h>
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/sha.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
 #include "base/arena.h"
+#include "base/digest.h"
 #include "base/json.h"
 #include "server/secret_file.h"
 
@@ -67,27 +65,23 @@ static void path_of(const struct access *a, const char *file, char path[PATH_MAX
     snprintf(path, PATH_MAX, "%s/%s", a->directory, file);
 }
 
-/* prefix and that many random bytes in base64; web: the alphabet that needs no quoting anywhere. */
-static int random_text(const char *prefix, size_t bytes, bool web, char *to, size_t room) {
-    uint8_t random[48];
-    char encoded[80];
+/* prefix and that many random bytes in base64. */
+static int random_text(const char *prefix, size_t bytes, enum base64 alphabet, char *to, size_t room) {
+    char random[48];
+    struct buffer encoded;
     assert(bytes <= sizeof random);
     if (getrandom(random, bytes, 0) != (ssize_t)bytes)
         return ERR_IO;
-    int length = EVP_EncodeBlock((unsigned char *)encoded, random, (int)bytes);
-    for (int i = 0; web && i < length; i++) {
-        if (encoded[i] == '+')
-            encoded[i] = '-';
-        else if (encoded[i] == '/')
-            encoded[i] = '_';
-        else if (encoded[i] == '=')
-            encoded[i] = '\0';
-    }
-    int written = snprintf(to, room, "%s%s", prefix, encoded);
-    assert(written > 0 && (size_t)written < room);
-    explicit_bzero(random, sizeof random);
-    explicit_bzero(encoded, sizeof encoded);
-    return 0;
+    buffer_init(&encoded, room);
+    digest_add_base64(&encoded, slice_of(random, bytes), alphabet);
+    int written = snprintf(to, room, "%s%.*s", prefix, SLICE_PRINT(buffer_slice(&encoded)));
+    int code = buffer_failed(&encoded);
+    assert(code != 0 || (written > 0 && (size_t)written < room));
+    digest_wipe(random, sizeof random);
+    if (encoded.at != NULL)
+        digest_wipe(encoded.at, encoded.length);
+    buffer_done(&encoded);
+    return code;
 }
 
 static bool is_name(struct slice name) {
@@ -112,20 +106,7 @@ static struct principal *add(struct access *a, const char *id, struct slice name
 }
 
 static void hash_bearer(struct slice bearer, uint8_t hash[32]) {
-    SHA256((const unsigned char *)bearer.at, bearer.length, hash);
-}
-
-static int hex_decode(struct slice hex, uint8_t to[32]) {
-    if (hex.length != 64)
-        return ERR_CORRUPT;
-    for (size_t i = 0; i < 64; i++) {
-        static const char digits[] = "0123456789abcdef";
-        const char *digit = memchr(digits, hex.at[i], 16);
-        if (digit == NULL)
-            return ERR_CORRUPT;
-        to[i / 2] = (uint8_t)((to[i / 2] << 4) | (digit - digits));
-    }
-    return 0;
+    digest_sha256(bearer, hash);
 }
 
 /* One line of the principals file. */
@@ -156,12 +137,16 @@ static int read_line(struct access *a, struct slice line, struct arena *arena) {
     if (!json_member(root, "expires_ms", &value) || json_u64(value, &expires) != 0)
         return ERR_CORRUPT;
     char text[ACCESS_ID_BYTES];
-    uint8_t decoded[32];
-    if (hex_decode(hash, decoded) != 0)
+    struct buffer decoded;
+    buffer_init(&decoded, 64);
+    if (digest_parse_hex(hash, &decoded) != 0 || decoded.length != DIGEST_BYTES) {
+        buffer_done(&decoded);
         return ERR_CORRUPT;
+    }
     snprintf(text, sizeof text, "%.*s", SLICE_PRINT(id));
     struct principal *p = add(a, text, name, held);
-    memcpy(p->hash, decoded, sizeof decoded);
+    memcpy(p->hash, decoded.at, DIGEST_BYTES);
+    buffer_done(&decoded);
     p->created_ms = created;
     p->expires_ms = expires;
     return 0;
@@ -196,9 +181,9 @@ static int write_principals(const struct access *a, struct why *why) {
     for (size_t i = a->built_in; i < a->count; i++) {
         const struct principal *p = &a->principals[i];
         struct json_writer w;
-        char hex[65];
-        for (size_t j = 0; j < 32; j++)
-            snprintf(hex + 2 * j, 3, "%02x", p->hash[j]);
+        struct buffer hex;
+        buffer_init(&hex, 64);
+        digest_add_hex(&hex, slice_of((const char *)p->hash, sizeof p->hash));
         json_writer_init(&w, &text);
         json_put_object(&w, NULL);
         json_put_text(&w, "id", p->id);
@@ -210,7 +195,8 @@ static int write_principals(const struct access *a, struct why *why) {
         json_put_end(&w);
         json_put_u64(&w, "created_ms", p->created_ms);
         json_put_u64(&w, "expires_ms", p->expires_ms);
-        json_put_text(&w, "sha256", hex);
+        json_put_string(&w, "sha256", buffer_slice(&hex));
+        buffer_done(&hex);
         json_put_end(&w);
         buffer_add_byte(&text, '\n');
     }
@@ -229,20 +215,20 @@ static int open_token(struct access *a, uint64_t now_ms, struct why *why) {
     int code = secret_file_read(path, bearer, sizeof bearer, &length, why);
     if (code == ERR_NOT_FOUND) {
         char line[ACCESS_BEARER_BYTES + 1];
-        code = random_text("stl_", 32, true, bearer, ACCESS_BEARER_BYTES);
+        code = random_text("stl_", 32, BASE64_URL, bearer, ACCESS_BEARER_BYTES);
         if (code != 0)
             return why_set(why, code, "no random numbers from the system");
         length = strlen(bearer);
         snprintf(line, sizeof line, "%.63s\n", bearer);
         code = secret_file_write(path, slice_text(line), why);
-        explicit_bzero(line, sizeof line);
+        digest_wipe(line, sizeof line);
     }
     if (code == 0) {
         struct principal *p = add(a, "tok_admin", SLICE("admin"), ACCESS_ADMIN);
         hash_bearer(slice_of(bearer, length), p->hash);
         p->created_ms = now_ms;
     }
-    explicit_bzero(bearer, sizeof bearer);
+    digest_wipe(bearer, sizeof bearer);
     return code;
 }
 
@@ -269,7 +255,7 @@ static int write_secrets(const struct access *a, struct why *why) {
     else
         snprintf(text, sizeof text, "%s\n", a->secret);
     int code = secret_file_write(path, slice_text(text), why);
-    explicit_bzero(text, sizeof text);
+    digest_wipe(text, sizeof text);
     return code;
 }
 
@@ -306,13 +292,13 @@ static int open_secret(struct access *a, struct slice given, struct why *why) {
     buffer_init(&text, 4096);
     int code = secret_file_load(path, &text, why);
     if (code == ERR_NOT_FOUND) {
-        code = random_text("whsec_", 32, false, a->secret, sizeof a->secret);
+        code = random_text("whsec_", 32, BASE64_STANDARD, a->secret, sizeof a->secret);
         code = code != 0 ? why_set(why, code, "no random numbers from the system") : write_secrets(a, why);
     } else if (code == 0 && (code = read_secrets(a, buffer_slice(&text))) != 0) {
         why_set(why, code, "%s: expected whsec_ and at least 24 bytes in base64", path);
     }
     if (text.at != NULL)
-        explicit_bzero(text.at, text.length);
+        digest_wipe(text.at, text.length);
     buffer_done(&text);
     return code;
 }
@@ -353,7 +339,7 @@ void access_close(struct access *a) {
     if (a == NULL)
         return;
     free(a->principals);
-    explicit_bzero(a, sizeof *a);
+    digest_wipe(a, sizeof *a);
     free(a);
 }
 
@@ -362,7 +348,8 @@ const struct principal *access_find(const struct access *a, struct slice bearer,
     uint8_t hash[32];
     hash_bearer(bearer, hash);
     for (size_t i = 0; i < a->count; i++)
-        if (CRYPTO_memcmp(hash, a->principals[i].hash, sizeof hash) == 0)
+        if (digest_equal(slice_of((const char *)hash, sizeof hash),
+                         slice_of((const char *)a->principals[i].hash, sizeof hash)))
             found = &a->principals[i];
     if (found != NULL && found->expires_ms != 0 && found->expires_ms <= now_ms)
         return NULL;
@@ -382,8 +369,8 @@ int access_create(struct access *a, struct slice name, uint32_t held, uint64_t e
         return why_set(why, ERR_INVALID, "at least one role is needed");
     if (a->count - a->built_in >= ACCESS_PRINCIPALS_MAX)
         return why_set(why, ERR_LIMIT, "there are %d tokens already; revoke some", ACCESS_PRINCIPALS_MAX);
-    if (random_text("tok_", 12, true, id, sizeof id) != 0 ||
-        random_text("stl_", 32, true, bearer, ACCESS_BEARER_BYTES) != 0)
+    if (random_text("tok_", 12, BASE64_URL, id, sizeof id) != 0 ||
+        random_text("stl_", 32, BASE64_URL, bearer, ACCESS_BEARER_BYTES) != 0)
         return why_set(why, ERR_IO, "no random numbers from the system");
     struct principal *p = add(a, id, name, held);
     p->created_ms = now_ms;
@@ -392,7 +379,7 @@ int access_create(struct access *a, struct slice name, uint32_t held, uint64_t e
     int code = write_principals(a, why);
     if (code != 0) {
         a->count--;
-        explicit_bzero(bearer, ACCESS_BEARER_BYTES);
+        digest_wipe(bearer, ACCESS_BEARER_BYTES);
         return code;
     }
     a->generation++;
@@ -451,7 +438,7 @@ int access_rotate(struct access *a, uint64_t overlap_ms, uint64_t now_ms, struct
     if (a->secret_is_given)
         return why_set(why, ERR_DENIED, "the signing secret comes from the settings; rotate it there");
     struct access before = *a;
-    int code = random_text("whsec_", 32, false, a->secret, sizeof a->secret);
+    int code = random_text("whsec_", 32, BASE64_STANDARD, a->secret, sizeof a->secret);
     if (code != 0)
         return why_set(why, code, "no random numbers from the system");
     memcpy(a->secret_before, before.secret, sizeof a->secret_before);
@@ -461,7 +448,7 @@ int access_rotate(struct access *a, uint64_t overlap_ms, uint64_t now_ms, struct
         *a = before;
     else
         a->generation++;
-    explicit_bzero(&before, sizeof before);
+    digest_wipe(&before, sizeof before);
     return code;
 }
 

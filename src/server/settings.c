@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/measure.h"
+#include "base/duration.h"
+#include "base/size.h"
+#include "base/word.h"
 #include "server/secret_file.h"
 
 static const struct setting rows[SETTING_COUNT] = {
@@ -35,46 +37,45 @@ int setting_find(struct slice name) {
     return -1;
 }
 
-/* Levenshtein distance, given up (SIZE_MAX / 2) for names longer than a row of the scratch. */
-static size_t distance(struct slice a, struct slice b) {
-    size_t row[80];
-    if (b.length + 1 > sizeof row / sizeof row[0])
-        return SIZE_MAX / 2;
-    for (size_t j = 0; j <= b.length; j++)
-        row[j] = j;
-    for (size_t i = 1; i <= a.length; i++) {
-        size_t diagonal = row[0];
-        row[0] = i;
-        for (size_t j = 1; j <= b.length; j++) {
-            size_t change = diagonal + (a.at[i - 1] != b.at[j - 1]);
-            size_t least = row[j] < row[j - 1] ? row[j] + 1 : row[j - 1] + 1;
-            diagonal = row[j];
-            row[j] = change < least ? change : least;
-        }
-    }
-    return row[b.length];
-}
-
 const char *setting_nearest(struct slice name) {
-    const char *nearest = NULL;
-    size_t best = SIZE_MAX;
-    if (name.length > 79)
-        return NULL;
+    const char *names[SETTING_COUNT];
     for (int i = 0; i < SETTING_COUNT; i++) {
         struct slice full = slice_text(rows[i].name);
-        size_t far = distance(name, full);
-        size_t dot = 0;
-        /* A key typed without its group ("deadline") is as close as a misspelt one. */
-        for (size_t at = 0; at < full.length; at++)
-            dot = full.at[at] == '.' ? at + 1 : dot;
-        if (slice_equal(slice_from(full, dot), name))
-            far = 1;
-        if (far < best) {
-            best = far;
-            nearest = rows[i].name;
-        }
+        names[i] = rows[i].name;
+        /* A key typed without its group ("deadline") is as good as a misspelt one. */
+        if (full.length > name.length && full.at[full.length - name.length - 1] == '.' &&
+            slice_equal(slice_from(full, full.length - name.length), name))
+            return rows[i].name;
     }
-    return best <= 2 + name.length / 3 ? nearest : NULL;
+    return word_nearest(name, names, SETTING_COUNT);
+}
+
+/* Decimal numbers with at most three decimals, in thousandths. */
+static int thousandths_parse(struct slice text, uint64_t *thousandths) {
+    size_t dot = slice_find(text, '.');
+    struct slice decimals = slice_from(text, dot + 1);
+    uint64_t whole;
+    uint64_t part = 0;
+    if (slice_u64(slice_upto(text, dot), &whole) != 0 || whole > UINT32_MAX)
+        return ERR_SYNTAX;
+    if (dot < text.length && (decimals.length == 0 || decimals.length > 3 || slice_u64(decimals, &part) != 0))
+        return ERR_SYNTAX;
+    for (size_t i = decimals.length; i < 3; i++)
+        part *= 10;
+    *thousandths = whole * 1000 + part;
+    return 0;
+}
+
+static void thousandths_add(struct buffer *to, uint64_t thousandths) {
+    uint64_t part = thousandths % 1000;
+    buffer_add_u64(to, thousandths / 1000);
+    if (part == 0)
+        return;
+    buffer_add_byte(to, '.');
+    for (uint64_t digit = 100; part > 0; digit /= 10) {
+        buffer_add_byte(to, (char)('0' + part / digit));
+        part %= digit;
+    }
 }
 
 const char *setting_kind_text(enum setting_kind kind) {
@@ -87,13 +88,13 @@ const char *setting_kind_text(enum setting_kind kind) {
 void setting_add_number(const struct setting *row, uint64_t number, struct buffer *to) {
     switch (row->kind) {
     case SETTING_KIND_DURATION:
-        measure_add_duration(to, number);
+        duration_add(to, number);
         break;
     case SETTING_KIND_BYTES:
-        measure_add_bytes(to, number);
+        size_add(to, number);
         break;
     case SETTING_KIND_FACTOR:
-        measure_add_thousandths(to, number);
+        thousandths_add(to, number);
         break;
     default:
         buffer_add_u64(to, number);
@@ -157,11 +158,11 @@ static int measure(const struct setting *row, struct slice text, uint64_t *numbe
     case SETTING_KIND_COUNT:
         return slice_u64(text, number);
     case SETTING_KIND_BYTES:
-        return measure_bytes(text, number);
+        return size_parse(text, number);
     case SETTING_KIND_DURATION:
-        return measure_duration(text, number);
+        return duration_parse(text, number);
     case SETTING_KIND_FACTOR:
-        return measure_thousandths(text, number);
+        return thousandths_parse(text, number);
     case SETTING_KIND_CHOICE:
         return choice_index(row->words, text, number);
     case SETTING_KIND_LIST:

@@ -11,69 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "server/measure.h"
 #include "server/settings.h"
 #include "server/settings_print.h"
-
-static void durations_read_and_spell(void **state) {
-    static const struct {
-        const char *text;
-        int code;
-        uint64_t ms;
-        const char *spelt;
-    } rows[] = {
-        { "500ms", 0, 500, "500ms" },
-        { "30s", 0, 30000, "30s" },
-        { "60s", 0, 60000, "1m" },
-        { "24h", 0, 86400000, "1d" },
-        { "7d", 0, 604800000, "7d" },
-        { "0ms", 0, 0, "0ms" },
-        { "0s", 0, 0, "0ms" },
-        { "1500ms", 0, 1500, "1500ms" },
-        { "", ERR_SYNTAX, 0, NULL },
-        { "5", ERR_SYNTAX, 0, NULL },
-        { "s", ERR_SYNTAX, 0, NULL },
-        { "-5s", ERR_SYNTAX, 0, NULL },
-        { "5 s", ERR_SYNTAX, 0, NULL },
-        { "5sec", ERR_SYNTAX, 0, NULL },
-        { "18446744073709551615ms", 0, UINT64_MAX, "18446744073709551615ms" },
-        { "18446744073709551616ms", ERR_LIMIT, 0, NULL },
-        { "18446744073709551615s", ERR_LIMIT, 0, NULL },
-    };
-    (void)state;
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        uint64_t ms = 77;
-        assert_int_equal(measure_duration(slice_text(rows[i].text), &ms), rows[i].code);
-        assert_true(ms == (rows[i].code == 0 ? rows[i].ms : 77));
-        if (rows[i].spelt == NULL)
-            continue;
-        struct buffer b;
-        buffer_init(&b, 100);
-        measure_add_duration(&b, ms);
-        assert_true(slice_is(buffer_slice(&b), rows[i].spelt));
-        buffer_done(&b);
-    }
-}
-
-static void sizes_and_factors(void **state) {
-    uint64_t n = 0;
-    (void)state;
-    assert_int_equal(measure_bytes(SLICE("4096"), &n), 0);
-    assert_true(n == 4096);
-    assert_int_equal(measure_bytes(SLICE("2GiB"), &n), 0);
-    assert_true(n == 2147483648u);
-    assert_int_equal(measure_bytes(SLICE("2GB"), &n), ERR_SYNTAX);
-    assert_int_equal(measure_thousandths(SLICE("1.5"), &n), 0);
-    assert_true(n == 1500);
-    assert_int_equal(measure_thousandths(SLICE("2"), &n), 0);
-    assert_true(n == 2000);
-    assert_int_equal(measure_thousandths(SLICE("0.001"), &n), 0);
-    assert_true(n == 1);
-    assert_int_equal(measure_thousandths(SLICE("1."), &n), ERR_SYNTAX);
-    assert_int_equal(measure_thousandths(SLICE(".5"), &n), ERR_SYNTAX);
-    assert_int_equal(measure_thousandths(SLICE("1.2345"), &n), ERR_SYNTAX);
-    assert_int_equal(measure_thousandths(SLICE("1e3"), &n), ERR_SYNTAX);
-}
 
 static void every_default_fits_its_row(void **state) {
     struct settings s;
@@ -154,6 +93,9 @@ static void a_file_is_read_and_faults_name_their_line(void **state) {
           "f.conf:2: defaults.deadline = \"5\": expected a duration" },
         { "defaults: { deadline = \"5\"; };", ERR_INVALID, "a duration" },
         { "defaults: { retry = { factor = 0.5 } };", ERR_INVALID, "from 1 to 100" },
+        { "defaults: { retry = { factor = \"1.\" } };", ERR_INVALID, "from 1 to 100" },
+        { "defaults: { retry = { factor = \".5\" } };", ERR_INVALID, "from 1 to 100" },
+        { "defaults: { retry = { factor = \"1.2345\" } };", ERR_INVALID, "from 1 to 100" },
         { "limits: { unfinished = -1; };", ERR_INVALID, "limits.unfinished" },
         { "limits: { unfinished = 1.5; };", ERR_INVALID, "limits.unfinished" },
         { "observe: { log = \"xml\"; };", ERR_INVALID, "one of: text json" },
@@ -329,8 +271,6 @@ static void lists_walk_and_copies_are_deep(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(durations_read_and_spell),
-        cmocka_unit_test(sizes_and_factors),
         cmocka_unit_test(every_default_fits_its_row),
         cmocka_unit_test(each_number_at_its_limits),
         cmocka_unit_test(a_file_is_read_and_faults_name_their_line),

@@ -18,8 +18,8 @@
  * own from a small pool under a mutex and gives it back afterwards, so calls never wait for each other. All
  * other objects belong to one thread at a time.
  *
- * A connection that the server closes does not kill the program: the library sends with MSG_NOSIGNAL, also over
- * TLS, and leaves the caller's signal settings as they are. */
+ * A connection that the server closes does not kill the program: the library sends with MSG_NOSIGNAL, also
+ * over TLS, and leaves the caller's signal settings as they are. */
 #ifndef SETTLE_SETTLE_H
 #define SETTLE_SETTLE_H
 
@@ -87,6 +87,9 @@ void stl_client_close(stl_client *c);
 const char *stl_client_url(const stl_client *c);
 /* The bearer token in use, or NULL. */
 const char *stl_client_token(const stl_client *c);
+/* Where it came from: "$SETTLE_TOKEN", the path of the file that holds it, or "" when it was given directly
+ * or there is none. For showing a command that works without showing the token. */
+const char *stl_client_token_source(const stl_client *c);
 /* Where the token was looked for and what was found there, one place per line; for explaining a 401. */
 const char *stl_client_token_places(const stl_client *c);
 

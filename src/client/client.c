@@ -2,9 +2,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "wire/url.h"
 
 #define TOKEN_BYTES 4096 /* a longer first line is no token */
 #define PLACES_BYTES 4096
@@ -23,53 +26,24 @@ static char *copy_text(struct slice s) {
     return text;
 }
 
-/* host[:port] or [v6][:port]; *host comes without brackets, *port may be empty. */
-static int split_authority(struct slice authority, struct slice *host, struct slice *port) {
-    size_t end;
-    if (slice_starts(authority, "[")) {
-        end = slice_find(authority, ']');
-        if (end == authority.length)
-            return ERR_SYNTAX;
-        *host = slice_upto(slice_from(authority, 1), end - 1);
-        end++;
-    } else {
-        end = slice_find(authority, ':');
-        *host = slice_upto(authority, end);
-    }
-    struct slice rest = slice_from(authority, end);
-    if (rest.length > 0 && rest.at[0] != ':')
-        return ERR_SYNTAX;
-    *port = slice_from(rest, 1);
-    return host->length == 0 || (rest.length > 0 && port->length == 0) ? ERR_SYNTAX : 0;
-}
-
-static bool plain(struct slice s) {
-    for (size_t i = 0; i < s.length; i++)
-        if (s.at[i] <= ' ' || s.at[i] == 0x7f || strchr("/?#@\\\"<>", s.at[i]) != NULL)
-            return false;
-    return true;
-}
-
-static int set_address(stl_client *c, const char *url, bool *secure, stl_err *e) {
-    struct slice whole = slice_text(url), rest, host, port;
-    uint64_t number = 0;
+static int set_address(stl_client *c, const char *text, bool *secure, stl_err *e) {
+    struct slice whole = slice_text(text);
+    struct url url;
+    struct why why;
+    char port[8];
     while (slice_ends(whole, "/"))
         whole.length--;
-    *secure = slice_starts(whole, "https://");
-    if (!*secure && !slice_starts(whole, "http://"))
-        return client_fail(e, STL_EINVALID, "%s is not a server address: it begins with http:// or https://",
-                           url);
-    rest = slice_from(whole, *secure ? 8 : 7);
-    if (!plain(rest) || split_authority(rest, &host, &port) != 0)
-        return client_fail(e, STL_EINVALID, "%s is not a server address: expected http://HOST:PORT", url);
-    if (port.length == 0)
-        port = *secure ? SLICE("443") : SLICE("80");
-    if (slice_u64(port, &number) != 0 || number == 0 || number > 65535)
-        return client_fail(e, STL_EINVALID, "%s: the port is a number from 1 to 65535", url);
+    if (url_decode(whole, &url, &why) != 0)
+        return client_fail(e, STL_EINVALID, "\"%s\" is not a server address (http://HOST:PORT): %s", text,
+                           why.text);
+    if (!slice_is(url.target, "/"))
+        return client_fail(e, STL_EINVALID, "\"%s\" is not a server address: it names a path", text);
+    snprintf(port, sizeof port, "%u", (unsigned)url.port);
+    *secure = url.secure;
     c->url = copy_text(whole);
-    c->host = copy_text(host);
-    c->authority = copy_text(rest);
-    c->port = copy_text(port);
+    c->host = copy_text(url.host);
+    c->authority = copy_text(url.authority);
+    c->port = copy_text(slice_text(port));
     if (c->url == NULL || c->host == NULL || c->authority == NULL || c->port == NULL)
         return client_fail(e, STL_EMEMORY, "out of memory");
     return 0;
@@ -77,7 +51,8 @@ static int set_address(stl_client *c, const char *url, bool *secure, stl_err *e)
 
 /* ---- the token --------------------------------------------------------------------------------------- */
 
-static int use_token(stl_client *c, const char *source, struct slice text, stl_err *e) {
+/* source: for people; from: what stl_client_token_source will say, or NULL. */
+static int use_token(stl_client *c, const char *source, const char *from, struct slice text, stl_err *e) {
     text = slice_trim(slice_upto(text, slice_find(text, '\n')));
     if (slice_ends(text, "\r"))
         text.length--;
@@ -87,7 +62,8 @@ static int use_token(stl_client *c, const char *source, struct slice text, stl_e
     if (text.length == 0)
         return client_fail(e, STL_EINVALID, "the token in %s is empty", source);
     c->token = copy_text(text);
-    if (c->token == NULL)
+    c->token_source = from == NULL ? NULL : copy_text(slice_text(from));
+    if (c->token == NULL || (from != NULL && c->token_source == NULL))
         return client_fail(e, STL_EMEMORY, "out of memory");
     buffer_add_format(&c->places, "%s: used\n", source);
     return 0;
@@ -105,7 +81,7 @@ static int try_file(stl_client *c, const char *source, const char *path, bool re
     else if (length < 0)
         buffer_add_format(&c->places, "%s: %s\n", source, strerror(problem));
     else
-        result = use_token(c, source, slice_of(text, (size_t)length), e);
+        result = use_token(c, source, path, slice_of(text, (size_t)length), e);
     explicit_bzero(text, sizeof text);
     if (file >= 0)
         close(file);
@@ -120,14 +96,14 @@ static int find_token(stl_client *c, const stl_opts *opts, stl_err *e) {
     const char *variable = getenv("SETTLE_TOKEN"), *file = getenv("SETTLE_TOKEN_FILE");
     int result = 0;
     if (opts->token != NULL)
-        return use_token(c, "the token given", slice_text(opts->token), e);
+        return use_token(c, "the token given", NULL, slice_text(opts->token), e);
     if (opts->token_file != NULL)
         return try_file(c, opts->token_file, opts->token_file, true, e);
     note_absent(c, "--token-file");
     if (opts->no_token_search)
         return 0;
     if (variable != NULL && *variable != '\0')
-        return use_token(c, "$SETTLE_TOKEN", slice_text(variable), e);
+        return use_token(c, "$SETTLE_TOKEN", "$SETTLE_TOKEN", slice_text(variable), e);
     note_absent(c, "$SETTLE_TOKEN");
     if (file != NULL && *file != '\0')
         return try_file(c, "$SETTLE_TOKEN_FILE", file, true, e);
@@ -188,6 +164,7 @@ void stl_client_close(stl_client *c) {
     if (c->token != NULL)
         explicit_bzero(c->token, strlen(c->token));
     free(c->token);
+    free(c->token_source);
     free(c->url);
     free(c->host);
     free(c->authority);
@@ -203,6 +180,10 @@ const char *stl_client_url(const stl_client *c) {
 
 const char *stl_client_token(const stl_client *c) {
     return c->token;
+}
+
+const char *stl_client_token_source(const stl_client *c) {
+    return c->token == NULL || c->token_source == NULL ? "" : c->token_source;
 }
 
 const char *stl_client_token_places(const stl_client *c) {

@@ -32,6 +32,7 @@ struct stl_client {
     SSL_CTX *tls; /* NULL for http */
     int timeout_ms;
     char *token;          /* or NULL */
+    char *token_source;   /* "$SETTLE_TOKEN", a path, or NULL */
     struct buffer places; /* NUL-ended story of the token search */
     pthread_mutex_t lock; /* guards the two below */
     struct channel *idle[CLIENT_IDLE_CHANNELS];

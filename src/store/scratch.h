@@ -1,0 +1,21 @@
+/* A scratch directory for tests and benchmarks: made with a fresh name, removed with all it holds. Flat or
+ * one level deep is all that is needed; nothing outside is ever followed. */
+#ifndef STORE_SCRATCH_H
+#define STORE_SCRATCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/bytes.h"
+
+#define SCRATCH_PATH_BYTES 256
+
+/* Under TMPDIR or /tmp; fast: under /dev/shm when there is one, for tests that do not need a disk. ERR_IO. */
+int scratch_make(char path[SCRATCH_PATH_BYTES], bool fast);
+void scratch_remove(const char *path); /* NULL or absent is fine */
+
+/* A whole small file. read: the caller frees *out, ERR_NOT_FOUND, ERR_IO. write: replaces it in place. */
+int scratch_read(const char *directory, const char *name, char **out, size_t *length);
+int scratch_write(const char *directory, const char *name, struct slice bytes);
+
+#endif

@@ -50,7 +50,8 @@ void engine_recovered(struct engine *e, uint64_t now_ms);
 /* The entries of the steps that follow will be in this batch. */
 void engine_turn(struct engine *e, uint64_t batch);
 
-/* Every batch up to and including this one is durable now. Folding waits for it, so that history never runs ahead of the journal. */
+/* Every batch up to and including this one is durable now. Folding waits for it, so that history never runs
+ * ahead of the journal. */
 void engine_durable(struct engine *e, uint64_t batch);
 
 /* Take one event. Appends to effects (entries, calls), and sets effects' reply, changes and load of this
@@ -86,6 +87,10 @@ int engine_answer_save(struct engine *e, struct slice namespace_name, struct sli
                        const uint8_t fingerprint[32], uint16_t http, struct slice body, uint64_t now_ms,
                        struct effects *effects);
 
+/* How often each row of the rule tables was obeyed (engine/rule.h): coverage for the simulator. */
+struct rule_hits;
+const struct rule_hits *engine_rule_hits(const struct engine *e);
+
 /* Reading, for lists, metrics and tests. Transactions in memory: unfinished ones and finished ones whose row
  * is not durable yet. */
 const struct transaction *engine_find(const struct engine *e, struct slice namespace_name, struct slice gid);
@@ -110,6 +115,21 @@ struct engine_figures {
     uint64_t oldest_ms; /* creation of the oldest unfinished transaction, 0: none */
 };
 void engine_figures(const struct engine *e, struct engine_figures *out);
+
+/* An audit line's record in words. The chain: hash = SHA-256(hash_before, everything else of the record).
+ * ERR_CORRUPT. */
+struct audit_entry {
+    uint64_t at_ms;
+    struct slice who;
+    struct slice what;   /* "force", "suspend", "note", ... */
+    struct slice gid;    /* empty: about no transaction */
+    struct slice branch; /* empty: about the whole */
+    struct slice text;   /* the reason, or what a note says */
+    uint8_t hash_before[32];
+    uint8_t hash[32];
+    bool chained; /* hash is what it must be */
+};
+int audit_decode(struct slice record, struct audit_entry *out);
 
 /* Audit lines that are not durable in a row yet, newest first: index 0.. ; false at the end. Older ones are
  * read from the store. */

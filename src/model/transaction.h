@@ -47,6 +47,7 @@ struct operation {
     bool ever_unknown;     /* some attempt may have taken effect although no answer said so */
     bool ever_working;     /* some attempt was answered 425 */
     bool open;             /* volatile: a call is out now. Set and cleared by the engine, never by a record */
+    bool interrupted;      /* volatile: recovery found it allowed; whether it was sent nobody knows */
     bool not_done;         /* resolved by hand as "did not happen" */
     uint8_t verdict;       /* of the last finished attempt; VERDICT_NONE before */
     uint16_t http;         /* of the last finished attempt */

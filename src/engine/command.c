@@ -1,0 +1,192 @@
+/* Questions and commands about one transaction that exists already: by clients (commit, rollback, branches)
+ * and by operators. */
+#include <assert.h>
+
+#include "base/hash.h"
+#include "engine/seat.h"
+
+static void answer(struct step *s, uint8_t kind, struct slice text) {
+    s->effects->reply.kind = kind;
+    s->effects->reply.text = text;
+}
+
+static void show(struct step *s) {
+    answer(s, REPLY_STATE, SLICE_NONE);
+}
+
+static void client_commit(struct step *s) {
+    s->cause = CAUSE_CLIENT;
+    answer(s, REPLY_STATE, SLICE_NONE);
+    rule_obey(s, ON_COMMIT);
+}
+
+static void client_rollback(struct step *s) {
+    s->cause = CAUSE_CLIENT;
+    answer(s, REPLY_STATE, SLICE_NONE);
+    rule_obey(s, ON_ROLLBACK);
+}
+
+static bool refuse_when_final(struct step *s) {
+    if (!status_is_final(s->transaction->status))
+        return false;
+    answer(s, REPLY_ALREADY_DECIDED, SLICE("the transaction is final"));
+    return true;
+}
+
+static bool waits(const struct operation *o) {
+    return (o->status == OPERATION_WAITING || o->status == OPERATION_RETRYING) && !o->open;
+}
+
+/* The branch that the command names; false (and answered) when there is none. */
+static bool find_branch(struct step *s) {
+    int branch = transaction_branch(s->transaction, s->event->branch_id);
+    if (branch < 0) {
+        answer(s, REPLY_NO_BRANCH, SLICE("the transaction has no branch of that id"));
+        return false;
+    }
+    s->branch = (uint16_t)branch;
+    return true;
+}
+
+static void nudge(struct step *s) {
+    bool one = s->event->branch_id.length > 0;
+    if (refuse_when_final(s) || (one && !find_branch(s)))
+        return;
+    for (uint16_t i = 0; i < s->transaction->branch_count; i++)
+        for (uint8_t role = 0; role < ROLE_COUNT; role++) {
+            if ((one && i != s->branch) || !waits(&s->transaction->branches[i].operation[role]))
+                continue;
+            struct record r = {
+                .kind = RECORD_NUDGED,
+                .branch = i,
+                .role = role,
+                .next_ms = s->event->now_ms,
+                .text = s->event->text,
+                .who = s->event->who,
+            };
+            step_put(s, &r);
+        }
+    audit_put(s->engine, s->effects, s->event, "retry");
+    answer(s, REPLY_STATE, SLICE_NONE);
+}
+
+static void suspend_or_resume(struct step *s, uint8_t kind, bool already) {
+    if (refuse_when_final(s))
+        return;
+    answer(s, REPLY_STATE, SLICE_NONE);
+    if (already)
+        return;
+    struct record r = { .kind = kind, .text = s->event->text, .who = s->event->who };
+    step_put(s, &r);
+    audit_put(s->engine, s->effects, s->event, kind == RECORD_SUSPENDED ? "suspend" : "resume");
+}
+
+static void suspend(struct step *s) {
+    suspend_or_resume(s, RECORD_SUSPENDED, s->transaction->suspended);
+}
+
+static void resume(struct step *s) {
+    suspend_or_resume(s, RECORD_RESUMED, !s->transaction->suspended);
+}
+
+static void force(struct step *s) {
+    uint8_t decision = s->transaction->decision;
+    assert(s->event->decision == DECISION_COMMIT || s->event->decision == DECISION_ROLLBACK);
+    if (refuse_when_final(s))
+        return;
+    if (decision != DECISION_NONE && decision != s->event->decision) {
+        answer(s, REPLY_ALREADY_DECIDED,
+               SLICE("the opposite is decided and stays decided; resolve single branches instead"));
+        return;
+    }
+    struct record r = {
+        .kind = RECORD_FORCED,
+        .status = s->event->decision == DECISION_COMMIT ? STATUS_HEURISTIC_COMMIT : STATUS_HEURISTIC_ROLLBACK,
+        .text = s->event->text,
+        .who = s->event->who,
+    };
+    step_put(s, &r);
+    audit_put(s->engine, s->effects, s->event, "force");
+    answer(s, REPLY_STATE, SLICE_NONE);
+}
+
+static bool in_progress(const struct operation *o) {
+    return o->status == OPERATION_RUNNING || o->status == OPERATION_WAITING ||
+           o->status == OPERATION_RETRYING;
+}
+
+/* The operation of the branch that is to be settled by hand: the one named, or whichever is in progress. */
+static bool find_operation(struct step *s) {
+    const struct branch *b = &s->transaction->branches[s->branch];
+    for (uint8_t role = 0; role < ROLE_COUNT; role++) {
+        if ((s->event->role != ROLE_COUNT && s->event->role != role) || !in_progress(&b->operation[role]))
+            continue;
+        s->role = role;
+        return true;
+    }
+    answer(s, REPLY_NO_BRANCH,
+           SLICE("that operation is not in progress: only one that is running, waiting or retrying can be "
+                 "resolved"));
+    return false;
+}
+
+static void settle_by_hand(struct step *s) {
+    if (refuse_when_final(s) || !find_branch(s) || !find_operation(s))
+        return;
+    struct record r = {
+        .kind = RECORD_RESOLVED,
+        .branch = s->branch,
+        .role = s->role,
+        .flags = s->event->not_done ? RECORD_FLAG_NOT_DONE : 0,
+        .text = s->event->text,
+        .who = s->event->who,
+    };
+    step_put(s, &r);
+    audit_put(s->engine, s->effects, s->event, "resolve");
+    answer(s, REPLY_STATE, SLICE_NONE);
+    judge_settled(s, s->event->not_done);
+    answer(s, REPLY_STATE, SLICE_NONE);
+}
+
+static void (*const commands[EVENT_KIND_END])(struct step *s) = {
+    [EVENT_SHOW] = show,
+    [EVENT_REGISTER] = register_step,
+    [EVENT_COMMIT] = client_commit,
+    [EVENT_ROLLBACK] = client_rollback,
+    [EVENT_RETRY] = nudge,
+    [EVENT_SUSPEND] = suspend,
+    [EVENT_RESUME] = resume,
+    [EVENT_FORCE] = force,
+    [EVENT_RESOLVE] = settle_by_hand,
+};
+
+/* A transaction that left memory is final: it can be asked about, and says so to every command. */
+static bool load_shown(struct engine *e, const struct event *event, struct effects *effects) {
+    uint64_t key_hash = hash_pair_stable(event->namespace_name, event->gid);
+    if (event->lookup == LOOKUP_NOT_DONE && filter_maybe(&e->seen, key_hash)) {
+        effects->load = (struct load){ .ticket = event->ticket, .key_hash = key_hash, .gid = event->gid };
+        return false;
+    }
+    arena_reset(&e->scratch);
+    if (event->lookup == LOOKUP_FOUND &&
+        transaction_load(&e->shown, event->image, &e->memory, &e->scratch) == 0) {
+        e->shown_loaded = true;
+        return true;
+    }
+    effects->reply = (struct reply){ .kind = REPLY_NOT_FOUND };
+    return false;
+}
+
+void command_step(struct engine *e, const struct event *event, struct effects *effects) {
+    struct step s;
+    struct seat *seat = seat_find(e, event->namespace_name, event->gid);
+    if (seat == NULL && !load_shown(e, event, effects))
+        return;
+    assert(commands[event->kind] != NULL);
+    step_begin(&s, e, event, effects, seat);
+    commands[event->kind](&s);
+    if (seat != NULL)
+        drive(&s);
+    step_end(&s);
+    effects->reply.transaction = s.transaction;
+}

@@ -1,0 +1,134 @@
+/* Coming back: rows, then the records after them, then whatever was allowed when the last life ended is known
+ * to be uncertain. */
+#include <assert.h>
+
+#include "base/err.h"
+#include "base/hash.h"
+#include "engine/seat.h"
+
+static int transaction_row(struct engine *e, const struct stored_row *row, struct why *why) {
+    if (row->id > e->last_id)
+        e->last_id = row->id;
+    if (row->final)
+        return 0;
+    if (seat_reserve(e) != 0)
+        return why_set(why, ERR_MEMORY, "no memory for unfinished transactions; raise limits.memory");
+    struct seat *seat = seat_new(e, row->id);
+    if (seat == NULL)
+        return why_set(why, ERR_MEMORY, "no memory for unfinished transactions; raise limits.memory");
+    arena_reset(&e->scratch);
+    int result = transaction_load(&seat->transaction, row->image, &e->memory, &e->scratch);
+    if (result == 0 && (seat->transaction.seq != row->seq || seat->transaction.id != row->id))
+        result = ERR_CORRUPT;
+    if (result != 0) {
+        seat_drop(e, seat);
+        return why_set(why, result, "row of transaction %.*s: %s", SLICE_PRINT(row->key), err_text(result));
+    }
+    seat->thing.seq = row->seq;
+    seat_enter(e, seat);
+    return 0;
+}
+
+int engine_recover_row(struct engine *e, const struct stored_row *row, struct why *why) {
+    int result = 0;
+    if (row->kind == STORED_TRANSACTION)
+        return transaction_row(e, row, why);
+    if (row->kind == STORED_AUDIT)
+        result = audit_recover(e, 0, row->id, row->image);
+    else if (row->final)
+        e->answer_id = row->id > e->answer_id ? row->id : e->answer_id;
+    else
+        result = answer_recover(e, 0, row->id, 1, row->image);
+    return result == 0 ? 0
+                       : why_set(why, result, "row %llu of kind %d: %s", (unsigned long long)row->id,
+                                 row->kind, err_text(result));
+}
+
+static int begin_again(struct engine *e, const struct stored_entry *entry, struct seat **out) {
+    if (seat_reserve(e) != 0)
+        return ERR_MEMORY;
+    struct seat *seat = seat_new(e, entry->id);
+    if (seat == NULL)
+        return ERR_MEMORY;
+    arena_reset(&e->scratch);
+    int result = transaction_apply(&seat->transaction, entry->record, &e->scratch);
+    if (result == 0 && seat->transaction.id != entry->id)
+        result = ERR_CORRUPT;
+    if (result != 0) {
+        seat_drop(e, seat);
+        return result;
+    }
+    seat_enter(e, seat);
+    *out = seat;
+    return 0;
+}
+
+static int transaction_entry(struct engine *e, uint64_t batch, const struct stored_entry *entry) {
+    struct seat *seat = order_find(&e->by_id, entry->id);
+    int result = 0;
+    if (seat == NULL && entry->seq != 1)
+        return 0; /* final and folded: its row has more than this */
+    if (seat == NULL) {
+        result = begin_again(e, entry, &seat);
+    } else {
+        if (entry->seq <= seat->thing.seq)
+            return 0; /* folded already */
+        if (entry->seq != seat->thing.seq + 1)
+            return ERR_CORRUPT;
+        arena_reset(&e->scratch);
+        result = transaction_apply(&seat->transaction, entry->record, &e->scratch);
+    }
+    if (result != 0)
+        return result;
+    seat->thing.seq = entry->seq;
+    seat->thing.complete = status_is_final(seat->transaction.status);
+    thing_recovered(e, &seat->thing, batch);
+    return 0;
+}
+
+int engine_recover_entry(struct engine *e, uint64_t batch, const struct stored_entry *entry,
+                         struct why *why) {
+    int result;
+    if (entry->kind == STORED_TRANSACTION)
+        result = transaction_entry(e, batch, entry);
+    else if (entry->kind == STORED_ANSWER)
+        result = answer_recover(e, batch, entry->id, entry->seq, entry->record);
+    else
+        result = audit_recover(e, batch, entry->id, entry->record);
+    return result == 0
+               ? 0
+               : why_set(why, result,
+                         "batch %llu: record %u of thing %llu (kind %d) cannot follow what is there: %s",
+                         (unsigned long long)batch, entry->seq, (unsigned long long)entry->id, entry->kind,
+                         err_text(result));
+}
+
+int engine_recover_key(struct engine *e, uint8_t kind, uint64_t key_hash) {
+    return kind == STORED_TRANSACTION ? filter_add(&e->seen, key_hash) : 0;
+}
+
+static void mark_interrupted(struct transaction *t, uint64_t now_ms) {
+    if (status_is_final(t->status))
+        return;
+    for (size_t i = 0; i < t->branch_count; i++)
+        for (int role = 0; role < ROLE_COUNT; role++) {
+            struct operation *o = &t->branches[i].operation[role];
+            bool waits = o->status == OPERATION_WAITING || o->status == OPERATION_RETRYING;
+            o->interrupted = o->status == OPERATION_RUNNING || (waits && o->next_ms <= now_ms);
+        }
+}
+
+void engine_recovered(struct engine *e, uint64_t now_ms) {
+    for (struct seat *seat = order_above(&e->by_id, 0); seat != NULL;
+         seat = order_above(&e->by_id, seat->thing.id)) {
+        mark_interrupted(&seat->transaction, now_ms);
+        transaction_check(&seat->transaction);
+        seat_count(e, seat);
+        seat_schedule(e, seat, now_ms);
+        int result =
+            filter_add(&e->seen, hash_pair_stable(seat->transaction.namespace_name, seat->transaction.gid));
+        assert(result == 0);
+    }
+    for (int status = 0; status < STATUS_END; status++)
+        e->figures.finished[status] = 0;
+}

@@ -1,0 +1,121 @@
+/* Seats: where transactions sit in the engine, and when they are woken. */
+#include <assert.h>
+
+#include "base/hash.h"
+#include "engine/seat.h"
+
+static uint64_t seat_hash(const struct engine *e, struct slice namespace_name, struct slice gid) {
+    return hash_seeded(e->options.hash_seed, gid) ^ (hash_seeded(e->options.hash_seed, namespace_name) << 1);
+}
+
+struct seat *seat_find(const struct engine *e, struct slice namespace_name, struct slice gid) {
+    uint64_t hash = seat_hash(e, namespace_name, gid);
+    size_t cursor = 0;
+    for (struct seat *seat; (seat = table_find(&e->seats, hash, &cursor)) != NULL;)
+        if (slice_equal(seat->transaction.gid, gid) &&
+            slice_equal(seat->transaction.namespace_name, namespace_name))
+            return seat;
+    return NULL;
+}
+
+struct seat *seat_new(struct engine *e, uint64_t id) {
+    struct seat *seat = memory_take(&e->memory, sizeof *seat);
+    if (seat == NULL)
+        return NULL;
+    seat->thing = (struct thing){ .kind = STORED_TRANSACTION, .id = id };
+    seat->due.rank = id;
+    transaction_init(&seat->transaction, &e->memory);
+    return seat;
+}
+
+int seat_reserve(struct engine *e) {
+    int result = table_reserve(&e->seats);
+    if (result == 0)
+        result = order_reserve(&e->by_id);
+    if (result == 0)
+        result = due_heap_reserve(&e->due, e->by_id.count + 1);
+    return result;
+}
+
+void seat_enter(struct engine *e, struct seat *seat) {
+    seat->table_hash = seat_hash(e, seat->transaction.namespace_name, seat->transaction.gid);
+    table_add(&e->seats, seat->table_hash, seat);
+    order_add(&e->by_id, seat->thing.id, seat);
+    if (seat->thing.id > e->last_id)
+        e->last_id = seat->thing.id;
+    seat_count(e, seat);
+}
+
+void seat_drop(struct engine *e, struct seat *seat) {
+    transaction_done(&seat->transaction);
+    memory_give(&e->memory, seat, sizeof *seat);
+}
+
+void seat_leave(struct engine *e, struct seat *seat) {
+    assert(seat->open_calls == 0);
+    assert(seat->due.place == 0);
+    thing_clean(e, &seat->thing);
+    e->figures.by_status[seat->counted_status]--;
+    table_remove(&e->seats, seat->table_hash, seat);
+    order_remove(&e->by_id, seat->thing.id);
+    seat_drop(e, seat);
+}
+
+static void count_flag(uint64_t *figure, bool *counted, bool now) {
+    if (now && !*counted)
+        ++*figure;
+    if (!now && *counted)
+        --*figure;
+    *counted = now;
+}
+
+void seat_count(struct engine *e, struct seat *seat) {
+    const struct transaction *t = &seat->transaction;
+    uint16_t branch;
+    uint8_t role;
+    bool unfinished_before = seat->counted_status != 0 && !status_is_final(seat->counted_status);
+    bool unfinished = !status_is_final(t->status);
+    count_flag(&e->figures.attention, &seat->counted_attention,
+               unfinished && transaction_attention(t, &branch, &role) != 0);
+    count_flag(&e->figures.suspended, &seat->counted_suspended, unfinished && t->suspended);
+    if (unfinished && !unfinished_before)
+        e->figures.unfinished++;
+    if (!unfinished && unfinished_before)
+        e->figures.unfinished--;
+    if (seat->counted_status != 0)
+        e->figures.by_status[seat->counted_status]--;
+    e->figures.by_status[t->status]++;
+    if (!unfinished && unfinished_before)
+        e->figures.finished[t->status]++;
+    seat->counted_status = t->status;
+}
+
+static uint64_t sooner(uint64_t a, uint64_t b) {
+    return a < b ? a : b;
+}
+
+static uint64_t operation_due(const struct operation *o, uint64_t now_ms) {
+    if (o->open)
+        return UINT64_MAX;
+    if (o->interrupted || o->status == OPERATION_RUNNING)
+        return now_ms;
+    if (o->status == OPERATION_WAITING || o->status == OPERATION_RETRYING)
+        return o->next_ms;
+    return UINT64_MAX;
+}
+
+void seat_schedule(struct engine *e, struct seat *seat, uint64_t now_ms) {
+    const struct transaction *t = &seat->transaction;
+    uint64_t at_ms = UINT64_MAX;
+    if (!status_is_final(t->status) && !t->suspended) {
+        if (t->status == STATUS_ACTIVE && !drive_pivot_in_doubt(t))
+            at_ms = t->deadline_ms;
+        for (size_t i = 0; i < t->branch_count; i++)
+            for (int role = 0; role < ROLE_COUNT; role++)
+                at_ms = sooner(at_ms, operation_due(&t->branches[i].operation[role], now_ms));
+    }
+    if (at_ms == UINT64_MAX)
+        due_clear(&e->due, &seat->due);
+    else if (seat->due.place == 0 || seat->due.at_ms != at_ms)
+        due_set(&e->due, &seat->due, at_ms);
+}

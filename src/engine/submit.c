@@ -1,0 +1,157 @@
+/* New transactions, and branches that join one. */
+#include <assert.h>
+#include <string.h>
+
+#include "base/hash.h"
+#include "base/limits.h"
+#include "engine/seat.h"
+
+/* New work is shed before memory is short, so that what is unfinished can go on. */
+enum {
+    MEMORY_FOR_NEW_PERCENT = 90,
+};
+
+static size_t size_of_request(const struct transaction_request *q) {
+    size_t bytes = sizeof(struct seat) + 1024 + q->branch_count * (sizeof(struct branch) + 512);
+    for (size_t i = 0; i < q->branch_count; i++)
+        bytes += q->branches[i].body.length;
+    return bytes;
+}
+
+static bool has_memory(const struct engine *e, const struct transaction_request *q) {
+    return e->memory.used + size_of_request(q) <= e->memory.max / 100 * MEMORY_FOR_NEW_PERCENT;
+}
+
+static void answer(struct effects *effects, uint8_t kind, const struct transaction *t, struct slice text) {
+    effects->reply = (struct reply){ .kind = kind, .transaction = t, .text = text };
+}
+
+static void answer_same_gid(const struct event *event, struct effects *effects, const struct transaction *t) {
+    bool same = memcmp(t->fingerprint, event->request->fingerprint, sizeof t->fingerprint) == 0;
+    answer(effects, same ? REPLY_REPEATED : REPLY_OTHER_BODY, t, SLICE_NONE);
+}
+
+static uint64_t new_id(const struct engine *e, uint64_t now_ms) {
+    uint64_t id = now_ms << 16;
+    return id > e->last_id ? id : e->last_id + 1;
+}
+
+/* The first record is made before the seat is anywhere, so that running out of memory leaves no trace. */
+static struct seat *create(struct engine *e, const struct event *event) {
+    const struct transaction_request *q = event->request;
+    if (seat_reserve(e) != 0 || filter_add(&e->seen, hash_pair_stable(q->namespace_name, q->gid)) != 0)
+        return NULL;
+    struct seat *seat = seat_new(e, new_id(e, event->now_ms));
+    if (seat == NULL)
+        return NULL;
+    struct record r = {
+        .kind = RECORD_CREATED,
+        .at_ms = event->now_ms,
+        .id = seat->thing.id,
+        .until_ms = event->now_ms + q->deadline_ms,
+        .request = q,
+    };
+    buffer_clear(&e->record);
+    record_encode(&e->record, &r);
+    arena_reset(&e->scratch);
+    if (buffer_failed(&e->record) != 0 ||
+        transaction_apply(&seat->transaction, buffer_slice(&e->record), &e->scratch) != 0) {
+        seat_drop(e, seat);
+        return NULL;
+    }
+    seat->thing.seq = 1;
+    return seat;
+}
+
+static void begin(struct engine *e, const struct event *event, struct effects *effects) {
+    struct step s;
+    struct record r = { .kind = RECORD_CREATED };
+    if (e->figures.unfinished >= e->options.unfinished_max) {
+        answer(effects, REPLY_FULL, NULL, SLICE("limits.unfinished"));
+        return;
+    }
+    struct seat *seat = has_memory(e, event->request) ? create(e, event) : NULL;
+    if (seat == NULL) {
+        answer(effects, REPLY_NO_MEMORY, NULL, SLICE("limits.memory"));
+        return;
+    }
+    seat_enter(e, seat);
+    e->figures.submitted++;
+    step_begin(&s, e, event, effects, seat);
+    s.seq_before = 0;
+    s.status_before = 0;
+    thing_put(e, effects, &seat->thing, buffer_slice(&e->record));
+    trace_record(&s, &r);
+    drive(&s);
+    step_end(&s);
+    answer(effects, REPLY_ACCEPTED, s.transaction, SLICE_NONE);
+}
+
+void submit_step(struct engine *e, const struct event *event, struct effects *effects) {
+    const struct transaction_request *q = event->request;
+    assert(q->gid.length > 0);
+    struct seat *seat = seat_find(e, q->namespace_name, q->gid);
+    if (seat != NULL) {
+        answer_same_gid(event, effects, &seat->transaction);
+        return;
+    }
+    uint64_t key_hash = hash_pair_stable(q->namespace_name, q->gid);
+    if (event->lookup == LOOKUP_NOT_DONE && !q->gid_is_fresh && filter_maybe(&e->seen, key_hash)) {
+        effects->load = (struct load){ .ticket = event->ticket, .key_hash = key_hash, .gid = q->gid };
+        return;
+    }
+    if (event->lookup != LOOKUP_FOUND) {
+        begin(e, event, effects);
+        return;
+    }
+    arena_reset(&e->scratch);
+    if (transaction_load(&e->shown, event->image, &e->memory, &e->scratch) != 0) {
+        answer(effects, REPLY_NO_MEMORY, NULL,
+               SLICE("limits.memory")); /* it exists: never begin it a second time */
+        return;
+    }
+    e->shown_loaded = true;
+    answer_same_gid(event, effects, &e->shown);
+}
+
+static bool same_endpoint(const struct endpoint *a, const struct endpoint *b) {
+    return slice_equal(a->url, b->url) && a->timeout_ms == b->timeout_ms;
+}
+
+static bool same_branch(const struct branch *b, const struct branch_request *q) {
+    bool same = slice_equal(b->body, q->body) && b->after_count == q->after_count &&
+                b->cancel_always == q->cancel_always && b->pivot == q->pivot &&
+                b->retry.first_ms == q->retry.first_ms &&
+                b->retry.factor_percent == q->retry.factor_percent && b->retry.max_ms == q->retry.max_ms &&
+                b->retry.for_ms == q->retry.for_ms && b->retry.then == q->retry.then;
+    for (int role = 0; same && role < ROLE_COUNT; role++)
+        same = same_endpoint(&b->to[role], &q->to[role]);
+    for (size_t i = 0; same && i < q->after_count; i++)
+        same = b->after[i] == q->after[i];
+    return same;
+}
+
+void register_step(struct step *s) {
+    struct transaction *t = s->transaction;
+    const struct branch_request *q = s->event->branch;
+    int known = transaction_branch(t, q->id);
+    if (known >= 0) {
+        bool same = same_branch(&t->branches[known], q);
+        answer(s->effects, same ? REPLY_STATE : REPLY_OTHER_BODY, t, SLICE_NONE);
+    } else if (t->drive != DRIVE_CLIENT) {
+        answer(s->effects, REPLY_NOT_ALLOWED, t,
+               SLICE("only a transaction with drive:\"client\" takes further branches"));
+    } else if (t->status != STATUS_ACTIVE) {
+        answer(s->effects, REPLY_ALREADY_DECIDED, t, SLICE_NONE); /* I-T4: late registration is refused */
+    } else if (t->branch_count >= LIMIT_BRANCHES) {
+        answer(s->effects, REPLY_NOT_ALLOWED, t,
+               SLICE("the transaction has 1000 branches, the most there may be"));
+    } else if (s->engine->memory.used + q->body.length + 4096 >
+               s->engine->memory.max / 100 * MEMORY_FOR_NEW_PERCENT) {
+        answer(s->effects, REPLY_NO_MEMORY, NULL, SLICE("limits.memory"));
+    } else {
+        struct record r = { .kind = RECORD_BRANCH, .added = q };
+        step_put(s, &r);
+        answer(s->effects, REPLY_STATE, t, SLICE_NONE);
+    }
+}

@@ -1,0 +1,405 @@
+#include "model/transaction.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/leb128.h"
+#include "base/limits.h"
+
+/* A run of the transaction's records as frames. Parts never move, so everything may point into them. */
+struct image_part {
+    struct image_part *next;
+    uint32_t length;
+    uint32_t capacity;
+    char bytes[];
+};
+
+/* Room for the records that follow the first one: a short transaction stays in one part. */
+enum {
+    SPARE_BYTES = 192,
+};
+
+void transaction_init(struct transaction *t, struct memory *memory) {
+    *t = (struct transaction){ .memory = memory };
+}
+
+void transaction_done(struct transaction *t) {
+    for (size_t i = 0; i < t->branch_count; i++)
+        memory_give(t->memory, (void *)(uintptr_t)t->branches[i].after,
+                    t->branches[i].after_count * sizeof(uint16_t));
+    memory_give(t->memory, t->branches, t->branch_count * sizeof *t->branches);
+    memory_give(t->memory, (void *)(uintptr_t)t->labels, t->label_count * sizeof *t->labels);
+    while (t->image != NULL) {
+        struct image_part *part = t->image;
+        t->image = part->next;
+        memory_give(t->memory, part, sizeof *part + part->capacity);
+    }
+    *t = (struct transaction){ .memory = t->memory };
+}
+
+/* Copy the record into the image and say where the copy is. Undone by image_drop while nothing else was kept.
+ */
+static int image_keep(struct transaction *t, struct slice record, struct slice *kept) {
+    char head[10];
+    struct buffer length = { .at = head, .capacity = sizeof head, .max = sizeof head };
+    leb128_put(&length, record.length);
+    size_t need = length.length + record.length;
+    struct image_part *part = t->image_last;
+    if (need > UINT32_MAX / 2)
+        return ERR_MEMORY;
+    if (part == NULL || part->capacity - part->length < need) {
+        size_t capacity = need + SPARE_BYTES;
+        part = memory_take(t->memory, sizeof *part + capacity);
+        if (part == NULL)
+            return ERR_MEMORY;
+        part->capacity = (uint32_t)capacity;
+        if (t->image_last == NULL)
+            t->image = part;
+        else
+            t->image_last->next = part;
+        t->image_last = part;
+    }
+    char *to = part->bytes + part->length;
+    memcpy(to, head, length.length);
+    memcpy(to + length.length, record.at, record.length);
+    part->length += (uint32_t)need;
+    *kept = slice_of(to + length.length, record.length);
+    return 0;
+}
+
+static struct operation *operation_at(struct transaction *t, const struct record *r) {
+    return &t->branches[r->branch].operation[r->role];
+}
+
+static int take_branch(struct memory *memory, struct branch *to, const struct branch_request *from) {
+    uint16_t *after = NULL;
+    if (from->after_count > 0) {
+        after = memory_take(memory, from->after_count * sizeof *after);
+        if (after == NULL)
+            return ERR_MEMORY;
+        memcpy(after, from->after, from->after_count * sizeof *after);
+    }
+    *to = (struct branch){
+        .id = from->id,
+        .body = from->body,
+        .after = after,
+        .after_count = from->after_count,
+        .pivot = from->pivot,
+        .cancel_always = from->cancel_always,
+        .has_references = from->has_references,
+        .referenced = from->referenced,
+        .retry = from->retry,
+    };
+    memcpy(to->to, from->to, sizeof to->to);
+    return 0;
+}
+
+static int apply_created(struct transaction *t, const struct record *r) {
+    const struct transaction_request *q = r->request;
+    if (q->label_count > 0) {
+        struct label *labels = memory_take(t->memory, q->label_count * sizeof *labels);
+        if (labels == NULL)
+            return ERR_MEMORY;
+        memcpy(labels, q->labels, q->label_count * sizeof *labels);
+        t->labels = labels;
+        t->label_count = q->label_count;
+    }
+    if (q->branch_count > 0) {
+        t->branches = memory_take(t->memory, q->branch_count * sizeof *t->branches);
+        if (t->branches == NULL)
+            return ERR_MEMORY;
+        t->branch_count = q->branch_count;
+        for (size_t i = 0; i < q->branch_count; i++) {
+            int result = take_branch(t->memory, &t->branches[i], &q->branches[i]);
+            if (result != 0)
+                return result;
+        }
+    }
+    t->id = r->id;
+    t->mode = q->mode;
+    t->drive = q->drive;
+    t->status = STATUS_ACTIVE;
+    t->created_ms = r->at_ms;
+    t->deadline_ms = r->until_ms;
+    t->namespace_name = q->namespace_name;
+    t->gid = q->gid;
+    t->name = q->name;
+    t->principal = q->principal;
+    memcpy(t->fingerprint, q->fingerprint, sizeof t->fingerprint);
+    return 0;
+}
+
+static int apply_branch(struct transaction *t, const struct record *r) {
+    struct branch added;
+    int result = take_branch(t->memory, &added, r->added);
+    if (result != 0)
+        return result;
+    size_t bytes = t->branch_count * sizeof *t->branches;
+    struct branch *grown = memory_resize(t->memory, t->branches, bytes, bytes + sizeof *grown);
+    if (grown == NULL) {
+        memory_give(t->memory, (void *)(uintptr_t)added.after, added.after_count * sizeof *added.after);
+        return ERR_MEMORY;
+    }
+    grown[t->branch_count++] = added;
+    t->branches = grown;
+    return 0;
+}
+
+static int apply_filled(struct transaction *t, const struct record *r) {
+    t->branches[r->branch].filled = r->text;
+    return 0;
+}
+
+static int apply_allowed(struct transaction *t, const struct record *r) {
+    struct operation *o = operation_at(t, r);
+    o->status = OPERATION_RUNNING;
+    o->attempt = r->attempt;
+    o->first_ms = r->at_ms;
+    return 0;
+}
+
+static bool may_have_happened(uint8_t verdict) {
+    return verdict == VERDICT_UNKNOWN || verdict == VERDICT_SLOW_DOWN || verdict == VERDICT_INTERRUPTED ||
+           verdict == VERDICT_STALE;
+}
+
+static uint8_t status_after(const struct record *r) {
+    if (r->verdict == VERDICT_DONE)
+        return OPERATION_DONE;
+    if (r->next_ms != 0)
+        return r->verdict == VERDICT_WORKING ? OPERATION_WAITING : OPERATION_RETRYING;
+    return r->verdict == VERDICT_REFUSED ? OPERATION_REFUSED : OPERATION_SKIPPED;
+}
+
+static int apply_outcome(struct transaction *t, const struct record *r) {
+    struct operation *o = operation_at(t, r);
+    o->status = status_after(r);
+    o->verdict = r->verdict;
+    o->http = r->http;
+    o->next_ms = r->next_ms;
+    o->attempt = r->next_ms != 0 ? r->attempt + 1 : r->attempt;
+    if (o->first_ms == 0)
+        o->first_ms = r->at_ms;
+    o->ever_unknown |= may_have_happened(r->verdict);
+    o->ever_working |= r->verdict == VERDICT_WORKING;
+    if (r->verdict == VERDICT_DONE)
+        o->attention_ms = 0;
+    else if (r->verdict != VERDICT_WORKING)
+        o->failures++;
+    if ((r->flags & RECORD_FLAG_ATTENTION) != 0 && o->attention_ms == 0)
+        o->attention_ms = r->at_ms;
+    if (r->next_ms == 0)
+        o->attention_ms = 0;
+    o->detail = slice_upto(r->text, LIMIT_DETAIL_BYTES);
+    if ((r->flags & RECORD_FLAG_ANSWER) != 0)
+        t->branches[r->branch].answer = r->text;
+    return 0;
+}
+
+/* Forward operations that wait for a later attempt are given up when the decision is to roll back; one whose
+ * time has come may be out already, so it stays until its outcome is known. */
+static void give_up_waiting(struct transaction *t, uint64_t at_ms) {
+    for (size_t i = 0; i < t->branch_count; i++) {
+        struct operation *o = &t->branches[i].operation[ROLE_FORWARD];
+        if (o->status != OPERATION_RETRYING && o->status != OPERATION_WAITING)
+            continue;
+        o->status = o->next_ms > at_ms ? OPERATION_SKIPPED : OPERATION_RUNNING;
+        if (o->status == OPERATION_SKIPPED)
+            o->attempt--;
+        o->next_ms = 0;
+        o->attention_ms = 0;
+    }
+}
+
+static void set_reason(struct transaction *t, const struct record *r) {
+    t->reason_set = true;
+    t->reason_has_branch = r->cause == CAUSE_REFUSED || r->cause == CAUSE_PATIENCE;
+    t->reason_detail = r->text;
+    if (!t->reason_has_branch)
+        return;
+    const struct operation *o = &t->branches[r->branch].operation[r->role];
+    t->reason_branch = r->branch;
+    t->reason_role = r->role;
+    t->reason_verdict = o->verdict;
+    t->reason_http = o->http;
+    t->reason_attempt = o->attempt;
+    t->reason_detail = o->detail;
+}
+
+static int apply_decided(struct transaction *t, const struct record *r) {
+    t->decision = r->decision;
+    t->cause = r->cause;
+    t->decided_ms = r->at_ms;
+    t->status = r->decision == DECISION_COMMIT ? STATUS_COMMITTING : STATUS_ROLLING_BACK;
+    if (r->decision == DECISION_ROLLBACK) {
+        set_reason(t, r);
+        give_up_waiting(t, r->at_ms);
+    }
+    return 0;
+}
+
+static int apply_finished(struct transaction *t, const struct record *r) {
+    t->status = r->status;
+    t->finished_ms = r->at_ms;
+    return 0;
+}
+
+static int apply_suspended(struct transaction *t, const struct record *r) {
+    (void)r;
+    t->suspended = true;
+    return 0;
+}
+
+static int apply_resumed(struct transaction *t, const struct record *r) {
+    (void)r;
+    t->suspended = false;
+    return 0;
+}
+
+static void resolve(struct operation *o, bool not_done) {
+    o->status = OPERATION_RESOLVED;
+    o->not_done = not_done;
+    o->next_ms = 0;
+    o->attention_ms = 0;
+}
+
+static int apply_resolved(struct transaction *t, const struct record *r) {
+    resolve(operation_at(t, r), (r->flags & RECORD_FLAG_NOT_DONE) != 0);
+    return 0;
+}
+
+static int apply_nudged(struct transaction *t, const struct record *r) {
+    operation_at(t, r)->next_ms = r->next_ms;
+    return 0;
+}
+
+static int apply_forced(struct transaction *t, const struct record *r) {
+    for (size_t i = 0; i < t->branch_count; i++)
+        for (int role = 0; role < ROLE_COUNT; role++) {
+            struct operation *o = &t->branches[i].operation[role];
+            if (o->status == OPERATION_RUNNING || o->status == OPERATION_WAITING ||
+                o->status == OPERATION_RETRYING)
+                resolve(o, false);
+        }
+    if (t->decision == DECISION_NONE) {
+        t->decision = r->status == STATUS_HEURISTIC_COMMIT ? DECISION_COMMIT : DECISION_ROLLBACK;
+        t->decided_ms = r->at_ms;
+        t->cause = CAUSE_OPERATOR;
+    }
+    t->status = r->status;
+    t->finished_ms = r->at_ms;
+    t->reason_set = true;
+    t->reason_has_branch = false;
+    t->reason_detail = r->text;
+    return 0;
+}
+
+static int (*const apply_kind[RECORD_KIND_END])(struct transaction *t, const struct record *r) = {
+    [RECORD_CREATED] = apply_created,   [RECORD_BRANCH] = apply_branch,
+    [RECORD_FILLED] = apply_filled,     [RECORD_ALLOWED] = apply_allowed,
+    [RECORD_OUTCOME] = apply_outcome,   [RECORD_DECIDED] = apply_decided,
+    [RECORD_FINISHED] = apply_finished, [RECORD_SUSPENDED] = apply_suspended,
+    [RECORD_RESUMED] = apply_resumed,   [RECORD_RESOLVED] = apply_resolved,
+    [RECORD_NUDGED] = apply_nudged,     [RECORD_FORCED] = apply_forced,
+};
+
+static bool names_operation(uint8_t kind) {
+    return kind == RECORD_FILLED || kind == RECORD_ALLOWED || kind == RECORD_OUTCOME ||
+           kind == RECORD_RESOLVED || kind == RECORD_NUDGED;
+}
+
+static bool after_is_sane(const struct branch_request *b, size_t branch_count) {
+    for (size_t i = 0; i < b->after_count; i++)
+        if (b->after[i] >= branch_count)
+            return false;
+    return true;
+}
+
+/* Whether this record can follow what was applied before. Guards against damage, not against the engine. */
+static bool can_follow(const struct transaction *t, const struct record *r) {
+    if ((r->kind == RECORD_CREATED) != (t->seq == 0))
+        return false;
+    if (r->kind == RECORD_CREATED) {
+        for (size_t i = 0; i < r->request->branch_count; i++)
+            if (!after_is_sane(&r->request->branches[i], r->request->branch_count))
+                return false;
+        return r->id != 0 && r->request->gid.length > 0;
+    }
+    if (r->kind == RECORD_BRANCH)
+        return t->branch_count < UINT16_MAX && after_is_sane(r->added, t->branch_count);
+    if (names_operation(r->kind) && r->branch >= t->branch_count)
+        return false;
+    if (r->kind == RECORD_DECIDED)
+        return t->decision == DECISION_NONE && r->decision != DECISION_NONE &&
+               ((r->cause != CAUSE_REFUSED && r->cause != CAUSE_PATIENCE) || r->branch < t->branch_count);
+    if (r->kind == RECORD_FINISHED || r->kind == RECORD_FORCED)
+        return status_is_final(r->status) && !status_is_final(t->status);
+    return true;
+}
+
+int transaction_apply(struct transaction *t, struct slice record, struct arena *scratch) {
+    struct record r;
+    struct slice kept;
+    int result = record_decode(record, scratch, &r);
+    if (result != 0)
+        return result;
+    if (!can_follow(t, &r))
+        return ERR_CORRUPT;
+    uint32_t length_before = t->image_last == NULL ? 0 : t->image_last->length;
+    struct image_part *part_before = t->image_last;
+    result = image_keep(t, record, &kept);
+    if (result == 0)
+        result = record_decode(kept, scratch, &r);
+    if (result == 0)
+        result = apply_kind[r.kind](t, &r);
+    if (result != 0) {
+        /* Only memory can be missing here. A part that was added stays, empty; the caller gives up on the
+         * transaction or tries again. */
+        if (t->image_last != NULL)
+            t->image_last->length = t->image_last == part_before ? length_before : 0;
+        return result;
+    }
+    t->seq++;
+    t->updated_ms = r.at_ms;
+    return 0;
+}
+
+void transaction_image(const struct transaction *t, struct buffer *to) {
+    for (const struct image_part *part = t->image; part != NULL; part = part->next)
+        buffer_add(to, part->bytes, part->length);
+}
+
+int transaction_load(struct transaction *t, struct slice image, struct memory *memory,
+                     struct arena *scratch) {
+    int result = 0;
+    transaction_init(t, memory);
+    while (result == 0 && image.length > 0) {
+        struct slice record;
+        result = record_unframe(&image, &record);
+        if (result == 0)
+            result = transaction_apply(t, record, scratch);
+    }
+    if (result == 0 && t->seq == 0)
+        result = ERR_CORRUPT;
+    if (result != 0)
+        transaction_done(t);
+    return result;
+}
+
+void transaction_records(const struct transaction *t, struct image_cursor *cursor) {
+    cursor->part = t->image;
+    cursor->left = t->image == NULL ? SLICE_NONE : slice_of(t->image->bytes, t->image->length);
+}
+
+bool transaction_next_record(struct image_cursor *cursor, struct slice *bytes) {
+    while (cursor->left.length == 0) {
+        if (cursor->part == NULL || cursor->part->next == NULL)
+            return false;
+        cursor->part = cursor->part->next;
+        cursor->left = slice_of(cursor->part->bytes, cursor->part->length);
+    }
+    int result = record_unframe(&cursor->left, bytes);
+    assert(result == 0);
+    return true;
+}

@@ -82,7 +82,7 @@ static void put_decision(struct step *s, uint8_t decision, uint8_t cause) {
     step_put(s, &r);
 }
 
-void accept(struct step *s) {
+void note(struct step *s) {
     put_outcome(s, 0, 0);
 }
 
@@ -105,18 +105,18 @@ void roll_back(struct step *s) {
     put_decision(s, DECISION_ROLLBACK, s->cause);
 }
 
-void accept_and_commit(struct step *s) {
-    accept(s);
+void note_and_commit(struct step *s) {
+    note(s);
     put_decision(s, DECISION_COMMIT, CAUSE_PIVOT);
 }
 
-void accept_and_roll_back(struct step *s) {
-    accept(s);
+void note_and_roll_back(struct step *s) {
+    note(s);
     put_decision(s, DECISION_ROLLBACK, CAUSE_REFUSED);
 }
 
 void give_up_and_roll_back(struct step *s) {
-    accept(s);
+    note(s);
     put_decision(s, DECISION_ROLLBACK, CAUSE_PATIENCE);
 }
 

@@ -156,7 +156,7 @@ static bool anything_in_progress(const struct transaction *t) {
     return false;
 }
 
-static void send(struct step *s, uint16_t branch, uint8_t role) {
+static void emit(struct step *s, uint16_t branch, uint8_t role) {
     struct transaction *t = s->transaction;
     struct branch *b = &t->branches[branch];
     struct operation *o = &b->operation[role];
@@ -217,7 +217,7 @@ static void send_allowed(struct step *s) {
             if (s->engine->figures.calls_open >= s->engine->options.calls_max)
                 return; /* the tick comes back for it */
             if (fill(s, i, role))
-                send(s, i, role);
+                emit(s, i, role);
         }
 }
 

@@ -80,13 +80,13 @@ const char *rule_guard_word(const struct rule *rule) {
 
 const char *rule_act_word(const struct rule *rule) {
     static const struct act_name names[] = {
-        { accept, "accept" },
+        { note, "note it" },
         { retry, "retry later" },
         { insist, "insist, raise attention" },
         { commit, "decide commit" },
         { roll_back, "decide rollback" },
-        { accept_and_commit, "accept, decide commit" },
-        { accept_and_roll_back, "accept, decide rollback" },
+        { note_and_commit, "note it, decide commit" },
+        { note_and_roll_back, "note it, decide rollback" },
         { give_up_and_roll_back, "give up, decide rollback" },
         { finish, "finish" },
         { go_on, "go on" },

@@ -75,13 +75,13 @@ bool client_drives(const struct step *s);
 bool something_is_missing(const struct step *s); /* an operator settled something as not done */
 
 /* Acts. */
-void accept(struct step *s); /* record the outcome: this operation is over */
+void note(struct step *s);   /* record the outcome: this operation is over */
 void retry(struct step *s);  /* record it, and when the next attempt is due */
 void insist(struct step *s); /* refused, but it must be: next attempt at the cap, attention */
 void commit(struct step *s); /* the one decision */
 void roll_back(struct step *s);
-void accept_and_commit(struct step *s);
-void accept_and_roll_back(struct step *s);
+void note_and_commit(struct step *s);
+void note_and_roll_back(struct step *s);
 void give_up_and_roll_back(struct step *s);
 void finish(struct step *s);         /* become NEXT for good */
 void go_on(struct step *s);          /* nothing more to do here */

@@ -17,7 +17,7 @@ struct image_part {
 
 /* Room for the records that follow the first one: a short transaction stays in one part. */
 enum {
-    SPARE_BYTES = 192,
+    SPARE_BYTES = 96,
 };
 
 void transaction_init(struct transaction *t, struct memory *memory) {
@@ -181,8 +181,8 @@ static int apply_outcome(struct transaction *t, const struct record *r) {
     o->attempt = r->next_ms != 0 ? r->attempt + 1 : r->attempt;
     if (o->first_ms == 0)
         o->first_ms = r->at_ms;
-    o->ever_unknown |= may_have_happened(r->verdict);
-    o->ever_working |= r->verdict == VERDICT_WORKING;
+    o->ever_unknown = o->ever_unknown || may_have_happened(r->verdict);
+    o->ever_working = o->ever_working || r->verdict == VERDICT_WORKING;
     if (r->verdict == VERDICT_DONE)
         o->attention_ms = 0;
     else if (r->verdict != VERDICT_WORKING)
@@ -341,23 +341,18 @@ static bool can_follow(const struct transaction *t, const struct record *r) {
 int transaction_apply(struct transaction *t, struct slice record, struct arena *scratch) {
     struct record r;
     struct slice kept;
-    int result = record_decode(record, scratch, &r);
+    struct image_part *part_before = t->image_last;
+    uint32_t length_before = part_before == NULL ? 0 : part_before->length;
+    int result = image_keep(t, record, &kept);
     if (result != 0)
         return result;
-    if (!can_follow(t, &r))
-        return ERR_CORRUPT;
-    uint32_t length_before = t->image_last == NULL ? 0 : t->image_last->length;
-    struct image_part *part_before = t->image_last;
-    result = image_keep(t, record, &kept);
-    if (result == 0)
-        result = record_decode(kept, scratch, &r);
+    result = record_decode(kept, scratch, &r);
+    if (result == 0 && !can_follow(t, &r))
+        result = ERR_CORRUPT;
     if (result == 0)
         result = apply_kind[r.kind](t, &r);
-    if (result != 0) {
-        /* Only memory can be missing here. A part that was added stays, empty; the caller gives up on the
-         * transaction or tries again. */
-        if (t->image_last != NULL)
-            t->image_last->length = t->image_last == part_before ? length_before : 0;
+    if (result != 0) { /* a part that was added stays, empty, for the next record */
+        t->image_last->length = t->image_last == part_before ? length_before : 0;
         return result;
     }
     t->seq++;

@@ -44,12 +44,12 @@ enum operation_status {
 
 struct operation {
     uint8_t status;        /* enum operation_status */
-    bool ever_unknown;     /* some attempt may have taken effect although no answer said so */
-    bool ever_working;     /* some attempt was answered 425 */
-    bool open;             /* volatile: a call is out now. Set and cleared by the engine, never by a record */
-    bool interrupted;      /* volatile: recovery found it allowed; whether it was sent nobody knows */
-    bool not_done;         /* resolved by hand as "did not happen" */
     uint8_t verdict;       /* of the last finished attempt; VERDICT_NONE before */
+    bool ever_unknown : 1; /* some attempt may have taken effect although no answer said so */
+    bool ever_working : 1; /* some attempt was answered 425 */
+    bool not_done : 1;     /* resolved by hand as "did not happen" */
+    bool open : 1;         /* volatile: a call is out now. Set and cleared by the engine, never by a record */
+    bool interrupted : 1;  /* volatile: recovery found it allowed; whether it was sent nobody knows */
     uint16_t http;         /* of the last finished attempt */
     uint32_t attempt;      /* highest allowed attempt, 0: none */
     uint32_t failures;     /* attempts that count toward attention: not 425, not done */
@@ -67,10 +67,10 @@ struct branch {
     struct slice answer; /* the forward answer, when another branch refers to it */
     const uint16_t *after;
     uint16_t after_count;
-    bool pivot;
-    bool cancel_always;
-    bool has_references;
-    bool referenced;
+    bool pivot : 1;
+    bool cancel_always : 1;
+    bool has_references : 1;
+    bool referenced : 1;
     struct retry_policy retry;
     struct operation operation[ROLE_COUNT];
 };

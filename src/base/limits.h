@@ -21,8 +21,10 @@
 #define LIMIT_BRANCH_PAYLOAD_BYTES (256 * 1024) /* what one call carries */
 #define LIMIT_PAYLOAD_BYTES (4 * 1024 * 1024)   /* all payloads of one transaction */
 #define LIMIT_TURN_BYTES (4 * 1024 * 1024)      /* one group commit; the rest goes with the next turn */
-#define LIMIT_ANSWER_BYTES (64 * 1024)          /* a participant's answer; the rest is discarded */
-#define LIMIT_DETAIL_BYTES 256                  /* what is kept of an answer that only people read */
+#define LIMIT_TURN_BUFFER_BYTES \
+    (4 * LIMIT_TURN_BYTES)             /* what the step that crosses that line may still need */
+#define LIMIT_ANSWER_BYTES (64 * 1024) /* a participant's answer; the rest is discarded */
+#define LIMIT_DETAIL_BYTES 256         /* what is kept of an answer that only people read */
 
 /* HTTP. */
 #define LIMIT_REQUEST_LINE_BYTES (8 * 1024)

@@ -66,6 +66,7 @@ struct effects {
     struct buffer *trace;       /* NULL, or where each step appends its line */
 };
 
+/* entries_max: LIMIT_TURN_BUFFER_BYTES. */
 void effects_init(struct effects *e, size_t entries_max);
 void effects_done(struct effects *e);
 void effects_clear(struct effects *e);      /* a new turn: everything */

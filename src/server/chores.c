@@ -1,0 +1,180 @@
+#include "server/chores.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "model/stored.h"
+#include "server/crash_point.h"
+
+enum {
+    FOLD_ROWS = 256,
+    FOLD_BYTES = 512 * 1024, /* copying this much takes well under a millisecond */
+    FOLD_EVERY_MS = 100,     /* so that a quiet daemon folds many rows with one sync */
+    FOLD_PAUSE_MS = 1000,    /* after a failure */
+    KEEP_BATCHES = 4096,     /* things that wait hold back no more of the journal than this */
+    KEEP_BATCHES_LARGE = 64, /* or this, once the journal has grown large */
+    TRIM_BATCHES = 64,
+    TRIM_EVERY_MS = 1000,
+    PURGE_ROWS = 200,
+    PURGE_PACE_MS = 50,
+    PURGE_EVERY_MS_MIN = 500,
+    PURGE_EVERY_MS_MAX = 60000,
+};
+#define JOURNAL_LARGE (UINT64_C(256) * 1024 * 1024)
+
+struct chores {
+    struct engine *engine;
+    struct chores_port port;
+    struct arena arena; /* images of the rows under way */
+    struct stored_row rows[FOLD_ROWS];
+    size_t row_count;
+    bool folding;
+    bool purging;
+    bool stopped;
+    uint64_t fold_due_ms;
+    uint64_t trim_due_ms;
+    uint64_t purge_due_ms;
+    uint64_t purge_every_ms;
+    uint64_t purge_cursor[STORED_KIND_END];
+    uint8_t purge_kind;
+    struct chores_figures figures;
+};
+
+int chores_new(struct chores **out, struct engine *engine, const struct chores_port *port,
+               uint64_t retain_ms) {
+    struct chores *u = calloc(1, sizeof *u);
+    if (u == NULL)
+        return ERR_MEMORY;
+    u->engine = engine;
+    u->port = *port;
+    u->purge_kind = STORED_TRANSACTION;
+    arena_init(&u->arena, FOLD_BYTES, SIZE_MAX / 2);
+    chores_retain(u, retain_ms);
+    *out = u;
+    return 0;
+}
+
+void chores_free(struct chores *u) {
+    if (u == NULL)
+        return;
+    arena_done(&u->arena);
+    free(u);
+}
+
+void chores_retain(struct chores *u, uint64_t retain_ms) {
+    uint64_t every = retain_ms / 4;
+    every = every < PURGE_EVERY_MS_MIN ? PURGE_EVERY_MS_MIN : every;
+    u->purge_every_ms = every > PURGE_EVERY_MS_MAX ? PURGE_EVERY_MS_MAX : every;
+    u->purge_due_ms = 0;
+}
+
+static void begin_fold(struct chores *u, uint64_t now_ms, uint64_t durable, uint64_t journal_bytes) {
+    uint64_t keep = journal_bytes > JOURNAL_LARGE ? KEEP_BATCHES_LARGE : KEEP_BATCHES;
+    uint64_t keep_from = durable > keep ? durable - keep : 0;
+    arena_reset(&u->arena);
+    u->row_count = engine_fold(u->engine, keep_from, u->rows, FOLD_ROWS, FOLD_BYTES, &u->arena);
+    u->fold_due_ms = now_ms + FOLD_EVERY_MS;
+    if (u->row_count == 0)
+        return;
+    CRASH_POINT(FOLD_COLLECTED);
+    u->folding = true;
+    u->port.fold(u->port.self, u->rows, u->row_count);
+}
+
+static void trim(struct chores *u, uint64_t now_ms) {
+    uint64_t point = engine_trim_point(u->engine);
+    if (point <= u->figures.trimmed)
+        return;
+    if (now_ms < u->trim_due_ms && point < u->figures.trimmed + TRIM_BATCHES)
+        return;
+    CRASH_POINT(TRIM_ASKED);
+    u->figures.trimmed = point;
+    u->trim_due_ms = now_ms + TRIM_EVERY_MS;
+    u->port.trim(u->port.self, point);
+}
+
+static void begin_purge(struct chores *u, uint64_t now_ms) {
+    CRASH_POINT(PURGE_ASKED);
+    u->purging = true;
+    u->port.purge(u->port.self, u->purge_kind, now_ms, u->purge_cursor[u->purge_kind], PURGE_ROWS);
+}
+
+void chores_round(struct chores *u, uint64_t now_ms, uint64_t durable, uint64_t journal_bytes) {
+    if (u->stopped)
+        return;
+    if (!u->folding && now_ms >= u->fold_due_ms)
+        begin_fold(u, now_ms, durable, journal_bytes);
+    trim(u, now_ms);
+    if (!u->purging && now_ms >= u->purge_due_ms)
+        begin_purge(u, now_ms);
+}
+
+uint64_t chores_due(const struct chores *u) {
+    struct engine_figures figures;
+    if (u->stopped)
+        return UINT64_MAX;
+    engine_figures(u->engine, &figures);
+    uint64_t due = u->purging ? UINT64_MAX : u->purge_due_ms;
+    if (!u->folding && figures.unfolded > 0 && u->fold_due_ms < due)
+        due = u->fold_due_ms;
+    if (engine_trim_point(u->engine) > u->figures.trimmed && u->trim_due_ms < due)
+        due = u->trim_due_ms;
+    return due;
+}
+
+bool chores_idle(const struct chores *u) {
+    return !u->folding && !u->purging;
+}
+
+void chores_stop(struct chores *u) {
+    u->stopped = true;
+}
+
+static bool is_fatal(int code) {
+    return code != 0 && code != ERR_SPACE && code != ERR_UNKNOWN && code != ERR_MEMORY && code != ERR_LIMIT;
+}
+
+int chores_folded(struct chores *u, int code, uint64_t now_ms) {
+    assert(u->folding);
+    u->folding = false;
+    if (code != 0) {
+        engine_fold_failed(u->engine);
+        u->figures.fold_failures++;
+        u->fold_due_ms = now_ms + FOLD_PAUSE_MS;
+        return is_fatal(code) ? code : 0;
+    }
+    CRASH_POINT(FOLD_DURABLE);
+    engine_folded(u->engine);
+    u->figures.folded += u->row_count;
+    if (u->row_count == FOLD_ROWS)
+        u->fold_due_ms = now_ms;
+    return 0;
+}
+
+int chores_purged(struct chores *u, int code, uint64_t cursor, size_t removed, uint64_t now_ms) {
+    assert(u->purging);
+    u->purging = false;
+    if (code != 0) {
+        u->figures.purge_failures++;
+        u->purge_due_ms = now_ms + u->purge_every_ms;
+        return is_fatal(code) ? code : 0;
+    }
+    CRASH_POINT(PURGE_DONE);
+    u->figures.purged += removed;
+    u->purge_cursor[u->purge_kind] = cursor;
+    /* Where nothing was to go, nothing is pressing: the walk is slow enough to cost nothing. */
+    u->purge_due_ms = now_ms + (removed > 0 ? 0 : PURGE_PACE_MS);
+    if (cursor != 0)
+        return 0;
+    /* This kind was walked to its end: the next kind, or a rest before the next walk. */
+    u->purge_kind = u->purge_kind == STORED_TRANSACTION ? STORED_ANSWER : STORED_TRANSACTION;
+    if (u->purge_kind == STORED_TRANSACTION)
+        u->purge_due_ms = now_ms + u->purge_every_ms;
+    return 0;
+}
+
+void chores_figures(const struct chores *u, struct chores_figures *out) {
+    *out = u->figures;
+}

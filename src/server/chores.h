@@ -1,0 +1,58 @@
+/* Chores: the upkeep that the store needs beside the turns. Rows are folded into history, batches that
+ * nothing needs any more are trimmed off the journal, and old final rows are purged by retention (design.md
+ * section 2).
+ *
+ * Every piece of work is a slice: few enough rows that gathering them takes the loop less than a millisecond,
+ * and one slice of each kind under way at a time. The loop calls chores_round when chores_due says so and
+ * after every durable batch; the port begins work on the store's history thread and reports back.
+ *
+ * One thread, the driver's. */
+#ifndef SERVER_CHORES_H
+#define SERVER_CHORES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/engine.h"
+
+struct chores;
+
+struct chores_port {
+    void *self;
+    void (*fold)(void *self, const struct stored_row *rows, size_t count); /* -> chores_folded; rows stay */
+    void (*trim)(void *self, uint64_t seq);                                /* a wish, not answered */
+    /* -> chores_purged */
+    void (*purge)(void *self, uint8_t kind, uint64_t now_ms, uint64_t cursor, size_t max);
+};
+
+/* engine outlives chores. retain_ms: the shorter retention, which says how often purging is worth a look.
+ * ERR_MEMORY. */
+int chores_new(struct chores **out, struct engine *engine, const struct chores_port *port,
+               uint64_t retain_ms);
+void chores_free(struct chores *u); /* NULL is fine; nothing may be under way */
+void chores_retain(struct chores *u, uint64_t retain_ms);
+
+/* Begin what is worth beginning. durable is the last durable batch. */
+void chores_round(struct chores *u, uint64_t now_ms, uint64_t durable, uint64_t journal_bytes);
+/* When to call chores_round again at the latest; UINT64_MAX: after the next durable batch. */
+uint64_t chores_due(const struct chores *u);
+/* Nothing is under way. */
+bool chores_idle(const struct chores *u);
+/* Begin nothing more. */
+void chores_stop(struct chores *u);
+
+/* Reports: codes of store/store.h. Return the code when it is one that the daemon must stop for, else 0. */
+int chores_folded(struct chores *u, int code, uint64_t now_ms);
+int chores_purged(struct chores *u, int code, uint64_t cursor, size_t removed, uint64_t now_ms);
+
+struct chores_figures {
+    uint64_t folded;
+    uint64_t purged;
+    uint64_t trimmed; /* batches up to here may go */
+    uint64_t fold_failures;
+    uint64_t purge_failures;
+};
+void chores_figures(const struct chores *u, struct chores_figures *out);
+
+#endif

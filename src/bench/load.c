@@ -1,0 +1,332 @@
+#include "bench/load.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/limits.h"
+#include "bench/echo.h"
+#include "bench/script.h"
+#include "wire/http1.h"
+
+#define IN_BYTES (16 * 1024)
+#define DRAIN_MS 5000
+#define BATCH 256
+
+struct client;
+
+/* One kept connection of a client. */
+struct line {
+    struct client *client;
+    int fd;
+    uint32_t expected; /* answers still to come */
+    uint16_t port;     /* 0: settled's */
+    size_t have;
+    char in[IN_BYTES];
+};
+
+/* One transaction in flight after another. */
+struct client {
+    struct line *lines;
+    uint64_t started_us;
+    unsigned wave, outstanding;
+    bool idle, failed;
+};
+
+struct load {
+    const struct load_options *options;
+    struct load_result *result;
+    struct script script;
+    struct client *clients;
+    struct line *lines;
+    uint64_t sequence;
+    uint64_t begin_us, end_us; /* the measured time */
+    unsigned busy;             /* clients with a transaction in flight */
+    int poll;
+};
+
+static uint64_t now_us(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+static void complain(struct load *l, struct client *c, const char *format, ...) {
+    va_list arguments;
+    c->failed = true;
+    if (l->result->first_error[0] != '\0')
+        return;
+    va_start(arguments, format);
+    vsnprintf(l->result->first_error, sizeof l->result->first_error, format, arguments);
+    va_end(arguments);
+}
+
+/* ---- connections
+ * --------------------------------------------------------------------------------------------- */
+
+static int connect_line(struct load *l, struct line *line) {
+    struct sockaddr_in address = { .sin_family = AF_INET };
+    struct epoll_event event = { .events = EPOLLIN, .data.ptr = line };
+    int one = 1;
+    bool own = line->port != 0;
+    address.sin_port = htons(own ? line->port : l->options->port);
+    if (inet_pton(AF_INET, own ? "127.0.0.1" : l->options->host, &address.sin_addr) != 1)
+        return ERR_INVALID;
+    line->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    line->have = 0;
+    line->expected = 0;
+    if (line->fd < 0 || connect(line->fd, (struct sockaddr *)&address, sizeof address) != 0 ||
+        epoll_ctl(l->poll, EPOLL_CTL_ADD, line->fd, &event) != 0) {
+        if (line->fd >= 0)
+            close(line->fd);
+        line->fd = -1;
+        return ERR_IO;
+    }
+    setsockopt(line->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    return 0;
+}
+
+static void cut_line(struct line *line) {
+    if (line->fd >= 0)
+        close(line->fd);
+    line->fd = -1;
+    line->client->outstanding -= line->expected;
+    line->expected = 0;
+    line->have = 0;
+}
+
+/* ---- transactions
+ * ---------------------------------------------------------------------------------------------- */
+
+static void send_wave(struct load *l, struct client *c) {
+    for (unsigned i = 0; i < l->script.count; i++) {
+        struct script_request *r = &l->script.requests[i];
+        struct line *line = &c->lines[r->line];
+        if (r->wave != c->wave)
+            continue;
+        if (line->fd < 0 && connect_line(l, line) != 0) {
+            complain(l, c, "cannot connect: %s", strerror(errno));
+            continue;
+        }
+        if (send(line->fd, r->bytes.at, r->bytes.length, MSG_NOSIGNAL) != (ssize_t)r->bytes.length) {
+            complain(l, c, "sending failed: %s", strerror(errno));
+            cut_line(line);
+            continue;
+        }
+        line->expected++;
+        c->outstanding++;
+    }
+}
+
+/* Spell the next gid into every request: prefix, then a number, SCRIPT_GID_BYTES in all. */
+static void next_gid(struct load *l) {
+    char gid[SCRIPT_GID_BYTES + 1];
+    snprintf(gid, sizeof gid, "%-12.12s%020llu", l->options->prefix, (unsigned long long)l->sequence++);
+    for (unsigned i = 0; i < SCRIPT_GID_BYTES; i++)
+        gid[i] = gid[i] == ' ' ? '.' : gid[i];
+    for (unsigned i = 0; i < l->script.count; i++)
+        script_fill(&l->script.requests[i], gid);
+}
+
+static void start(struct load *l, struct client *c) {
+    c->started_us = now_us();
+    c->wave = 0;
+    c->failed = c->idle = false;
+    l->busy++;
+    next_gid(l);
+    send_wave(l, c);
+}
+
+static bool more_waves(const struct load *l, const struct client *c) {
+    return c->wave < l->script.requests[l->script.count - 1].wave;
+}
+
+/* All answers of the wave are here (or lost): go on, or count the transaction and start another. Each turn of
+ * the loop is one transaction that failed at once; the time limit ends it. */
+static void advance(struct load *l, struct client *c) {
+    while (c->outstanding == 0) {
+        uint64_t now = now_us();
+        if (!c->failed && more_waves(l, c)) {
+            c->wave++;
+            send_wave(l, c);
+            continue;
+        }
+        l->busy--;
+        if (now >= l->begin_us && now < l->end_us) {
+            l->result->done += !c->failed;
+            l->result->errors += c->failed;
+            if (!c->failed)
+                histogram_add(&l->result->latency, now - c->started_us);
+        }
+        c->idle = true;
+        if (now >= l->end_us)
+            return;
+        if (c->failed)
+            usleep(1000); /* a server that refuses at once must not make a hot loop */
+        start(l, c);
+    }
+}
+
+static void judge(struct load *l, struct client *c, unsigned status, struct slice body) {
+    if (status != 200)
+        complain(l, c, "HTTP %u: %.*s", status, (int)(body.length > 120 ? 120 : body.length), body.at);
+    else if (l->options->kind == LOAD_WHOLE && memmem(body.at, body.length, "\"committed\"", 11) == NULL)
+        complain(l, c, "not committed: %.*s", (int)(body.length > 120 ? 120 : body.length), body.at);
+}
+
+/* Take one whole answer off the line's input. ERR_MORE, 0, or it makes no sense. */
+static int take_answer(struct load *l, struct line *line) {
+    struct http1_header headers[LIMIT_HEADERS];
+    struct http1_response response;
+    size_t head = 0;
+    http1_response_init(&response, headers, LIMIT_HEADERS, false);
+    int result = http1_response_decode(&response, slice_of(line->in, line->have), &head);
+    if (result == 0 && response.head.framing != HTTP1_LENGTH)
+        result = ERR_UNSUPPORTED;
+    if (result == 0 && line->have - head < response.head.content_length)
+        result = ERR_MORE;
+    if (result != 0)
+        return result;
+    size_t whole = head + (size_t)response.head.content_length;
+    judge(l, line->client, response.status, slice_of(line->in + head, whole - head));
+    line->have -= whole;
+    memmove(line->in, line->in + whole, line->have);
+    line->expected--;
+    line->client->outstanding--;
+    if (!response.head.keep_alive)
+        cut_line(line);
+    return 0;
+}
+
+static void take_input(struct load *l, struct line *line) {
+    struct client *c = line->client;
+    int result = 0;
+    ssize_t got = recv(line->fd, line->in + line->have, sizeof line->in - line->have, MSG_DONTWAIT);
+    if (got < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (got <= 0) {
+        if (line->expected > 0)
+            complain(l, c, "a connection was closed with an answer owed");
+        cut_line(line);
+    } else {
+        line->have += (size_t)got;
+    }
+    while (line->fd >= 0 && line->expected > 0 && (result = take_answer(l, line)) == 0)
+        continue;
+    if (line->fd >= 0 && ((result != 0 && result != ERR_MORE) || line->have == sizeof line->in)) {
+        complain(l, c, "an answer that is not understood: %.80s", line->in);
+        cut_line(line);
+    }
+    if (!c->idle)
+        advance(l, c);
+}
+
+/* ---- the run
+ * ------------------------------------------------------------------------------------------------------ */
+
+static void tell(struct load *l, enum load_moment moment) {
+    uint64_t now = now_us();
+    if (l->options->moment != NULL)
+        l->options->moment(l->options->self, moment, l->result->done,
+                           now < l->begin_us ? 0 : (uint32_t)((now - l->begin_us) / 1000));
+}
+
+static void loop(struct load *l) {
+    struct epoll_event events[BATCH];
+    uint64_t told_us = 0;
+    bool begun = false, ended = false;
+    for (unsigned i = 0; i < l->options->clients; i++) {
+        start(l, &l->clients[i]);
+        if (l->clients[i].outstanding == 0)
+            advance(l, &l->clients[i]);
+    }
+    while (l->busy > 0) {
+        uint64_t now = now_us();
+        if (!begun && now >= l->begin_us) {
+            begun = true;
+            tell(l, LOAD_BEGINS);
+        } else if (!ended && now >= l->end_us) {
+            ended = true;
+            tell(l, LOAD_ENDS);
+        } else if (begun && !ended && now - told_us >= 1000000) {
+            told_us = now;
+            tell(l, LOAD_GOES_ON);
+        }
+        if (now >= l->end_us + DRAIN_MS * 1000)
+            return;
+        int count = epoll_wait(l->poll, events, BATCH, 10);
+        for (int i = 0; i < count; i++)
+            take_input(l, events[i].data.ptr);
+    }
+    if (begun && !ended)
+        tell(l, LOAD_ENDS);
+}
+
+static int set_up(struct load *l, struct why *why) {
+    const struct load_options *o = l->options;
+    size_t lines = (size_t)o->clients * l->script.lines;
+    l->poll = epoll_create1(EPOLL_CLOEXEC);
+    l->clients = calloc(o->clients, sizeof *l->clients);
+    l->lines = calloc(lines, sizeof *l->lines);
+    if (l->poll < 0 || l->clients == NULL || l->lines == NULL)
+        return why_set(why, ERR_MEMORY, "%u clients", o->clients);
+    for (size_t i = 0; i < lines; i++) {
+        l->lines[i].fd = -1;
+        l->lines[i].port = l->script.ports[i % l->script.lines];
+        l->lines[i].client = &l->clients[i / l->script.lines];
+    }
+    for (unsigned i = 0; i < o->clients; i++)
+        l->clients[i].lines = &l->lines[(size_t)i * l->script.lines];
+    if (connect_line(l, &l->lines[0]) != 0)
+        return why_set(why, ERR_IO, "cannot connect to %s:%u: %s", o->host, (unsigned)o->port,
+                       strerror(errno));
+    return 0;
+}
+
+static void tear_down(struct load *l) {
+    size_t lines = l->lines == NULL ? 0 : (size_t)l->options->clients * l->script.lines;
+    for (size_t i = 0; i < lines; i++)
+        if (l->lines[i].fd >= 0)
+            close(l->lines[i].fd);
+    free(l->lines);
+    free(l->clients);
+    if (l->poll >= 0)
+        close(l->poll);
+}
+
+int load_run(const struct load_options *o, struct load_result *out, struct why *why) {
+    struct load l = { .options = o, .result = out, .poll = -1 };
+    struct echo *echo = NULL;
+    uint16_t ports[LOAD_BRANCHES_MAX];
+    assert(o->clients > 0);
+    assert(o->clients <= LOAD_CLIENTS_MAX);
+    *out = (struct load_result){ .done = 0 };
+    int result = echo_open(&echo, o->branches, o->delay_ms, why);
+    if (result != 0)
+        return result;
+    for (unsigned i = 0; i < o->branches; i++)
+        ports[i] = echo_port(echo, i);
+    result = script_init(&l.script, o, ports);
+    if (result == 0) {
+        result = set_up(&l, why);
+        l.begin_us = now_us() + (uint64_t)o->warmup_ms * 1000;
+        l.end_us = l.begin_us + (uint64_t)o->duration_ms * 1000;
+        if (result == 0)
+            loop(&l);
+        out->measured_us = (uint64_t)o->duration_ms * 1000;
+        tear_down(&l);
+        script_done(&l.script);
+    }
+    echo_close(echo);
+    return result;
+}

@@ -1,0 +1,64 @@
+/* The generator of the bench: N clients, each with one transaction in flight, over kept connections, in the
+ * calling thread. Closed loop: the next transaction starts when the one before is answered.
+ *
+ * What a transaction is, as messages:
+ *   LOAD_WHOLE  one POST /v1/transactions?wait=30s to settled, which calls the participants
+ *   LOAD_FLOOR  no coordinator: the client itself calls the participants, in the order settled would (saga:
+ * one after the other; TCC: all tries at once, then all confirms) LOAD_HTTP   the HTTP lane alone: the same
+ * messages as whole, one submit and all calls, to somebody who just answers: what the machine could do if
+ * nobody had to decide or remember anything
+ *
+ * Requests of all three carry the headers and the body that settled's have, so that bytes are alike. */
+#ifndef BENCH_LOAD_H
+#define BENCH_LOAD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/err.h"
+#include "bench/histogram.h"
+
+#define LOAD_CLIENTS_MAX 16384
+#define LOAD_BRANCHES_MAX 32
+
+enum load_kind {
+    LOAD_WHOLE,
+    LOAD_FLOOR,
+    LOAD_HTTP,
+};
+
+enum load_moment {
+    LOAD_BEGINS,
+    LOAD_GOES_ON,
+    LOAD_ENDS,
+};
+
+struct load_options {
+    enum load_kind kind;
+    bool tcc; /* else saga */
+    unsigned branches, clients;
+    uint32_t warmup_ms, duration_ms;
+    uint32_t delay_ms; /* of the participants */
+    const char *host;  /* of settled, a numeric address; with LOAD_WHOLE */
+    uint16_t port;
+    const char *authority; /* for its Host header */
+    const char *token;     /* or NULL */
+    const char *prefix;    /* of gids: unique for this run */
+    /* Called when measuring begins and ends, and about once a second in between. May be NULL. */
+    void (*moment)(void *self, enum load_moment moment, uint64_t done, uint32_t elapsed_ms);
+    void *self;
+};
+
+struct load_result {
+    struct histogram latency; /* of transactions that ended well inside the measured time */
+    uint64_t done;
+    uint64_t errors;
+    char first_error[200];
+    uint64_t measured_us;
+};
+
+/* ERR_IO, ERR_MEMORY. Errors of single transactions are counted, not returned. */
+int load_run(const struct load_options *options, struct load_result *out, struct why *why);
+
+#endif

@@ -1,0 +1,161 @@
+/* The bench against its own participants, and the numbers it derives. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <string.h>
+#include <unistd.h>
+
+#include "bench/echo.h"
+#include "bench/gauge.h"
+#include "bench/histogram.h"
+#include "bench/load.h"
+#include "bench/script.h"
+
+static void percentiles_are_within_two_per_cent(void **state) {
+    (void)state;
+    static struct histogram h;
+    memset(&h, 0, sizeof h);
+    assert_int_equal(histogram_at(&h, 500), 0);
+    for (uint64_t us = 1; us <= 100000; us++)
+        histogram_add(&h, us);
+    assert_in_range(histogram_at(&h, 500), 50000, 51000);
+    assert_in_range(histogram_at(&h, 990), 99000, 100000);
+    assert_int_equal(histogram_at(&h, 1000), 100000);
+    histogram_add(&h, UINT64_MAX);
+    assert_int_equal(h.max_us, UINT64_C(3600000000));
+    assert_int_equal(histogram_at(&h, 1000), UINT64_C(3600000000));
+    memset(&h, 0, sizeof h);
+    histogram_add(&h, 7);
+    assert_int_equal(histogram_at(&h, 1), 7);
+    assert_int_equal(histogram_at(&h, 999), 7);
+}
+
+static void a_script_has_the_gid_everywhere(void **state) {
+    (void)state;
+    static struct script s;
+    uint16_t ports[] = { 1001, 1002 };
+    struct load_options o = {
+        .kind = LOAD_WHOLE, .tcc = true, .branches = 2, .authority = "x:1", .token = "t"
+    };
+    char gid[SCRIPT_GID_BYTES + 1] = "0123456789abcdef0123456789ABCDEF";
+    assert_int_equal(script_init(&s, &o, ports), 0);
+    assert_int_equal(s.count, 1);
+    assert_int_equal(s.requests[0].hole_count, 1);
+    script_fill(&s.requests[0], gid);
+    buffer_add_byte(&s.requests[0].bytes, '\0');
+    assert_non_null(
+        strstr(s.requests[0].bytes.at, "{\"gid\":\"0123456789abcdef0123456789ABCDEF\",\"mode\":\"tcc\""));
+    assert_non_null(strstr(s.requests[0].bytes.at, "\"base\":\"http://127.0.0.1:1002/b1\""));
+    assert_non_null(strstr(s.requests[0].bytes.at, "Authorization: Bearer t\r\n"));
+    script_done(&s);
+    o.kind = LOAD_FLOOR;
+    assert_int_equal(script_init(&s, &o, ports), 0);
+    assert_int_equal(s.count, 4); /* two tries in one wave, two confirms in the next */
+    assert_int_equal(s.requests[1].wave, 0);
+    assert_int_equal(s.requests[2].wave, 1);
+    assert_int_equal(s.requests[3].hole_count, 3);
+    script_done(&s);
+    o.tcc = false;
+    assert_int_equal(script_init(&s, &o, ports), 0);
+    assert_int_equal(s.count, 2);
+    assert_int_equal(s.requests[1].wave, 1);
+    script_done(&s);
+    o.kind = LOAD_HTTP;
+    assert_int_equal(script_init(&s, &o, ports), 0);
+    assert_int_equal(s.count, 3);
+    script_done(&s);
+}
+
+static int moments[3];
+
+static void count_moment(void *self, enum load_moment moment, uint64_t done, uint32_t elapsed_ms) {
+    (void)self;
+    (void)done;
+    (void)elapsed_ms;
+    moments[moment]++;
+}
+
+static void the_floor_runs(void **state) {
+    (void)state;
+    static struct load_result r;
+    for (int tcc = 0; tcc < 2; tcc++) {
+        struct load_options o = { .kind = tcc ? LOAD_HTTP : LOAD_FLOOR,
+                                  .tcc = tcc,
+                                  .branches = 2,
+                                  .clients = 8,
+                                  .warmup_ms = 50,
+                                  .duration_ms = 200,
+                                  .prefix = "t",
+                                  .moment = count_moment };
+        memset(moments, 0, sizeof moments);
+        assert_int_equal(load_run(&o, &r, NULL), 0);
+        assert_int_equal(r.errors, 0);
+        assert_true(r.done > 50);
+        assert_int_equal(r.done, r.latency.total);
+        assert_int_equal(moments[LOAD_BEGINS], 1);
+        assert_int_equal(moments[LOAD_ENDS], 1);
+    }
+}
+
+static void a_delay_is_kept(void **state) {
+    (void)state;
+    static struct load_result r;
+    struct load_options o = {
+        .kind = LOAD_FLOOR, .branches = 2, .clients = 4, .duration_ms = 300, .delay_ms = 20, .prefix = "t"
+    };
+    assert_int_equal(load_run(&o, &r, NULL), 0);
+    assert_int_equal(r.errors, 0);
+    assert_in_range(histogram_at(&r.latency, 500), 38000, 80000);
+}
+
+static void errors_are_counted_and_told(void **state) {
+    (void)state;
+    static struct load_result r;
+    struct echo *echo = NULL;
+    assert_int_equal(echo_open(&echo, 1, 0, NULL), 0);
+    /* somebody who answers 200 {} is not a settled that committed */
+    struct load_options o = { .kind = LOAD_WHOLE,
+                              .branches = 1,
+                              .clients = 2,
+                              .duration_ms = 100,
+                              .prefix = "t",
+                              .host = "127.0.0.1",
+                              .port = echo_port(echo, 0),
+                              .authority = "x" };
+    assert_int_equal(load_run(&o, &r, NULL), 0);
+    assert_int_equal(r.done, 0);
+    assert_true(r.errors > 0);
+    assert_non_null(strstr(r.first_error, "not committed: {}"));
+    echo_close(echo);
+    struct why why;
+    assert_int_equal(load_run(&o, &r, &why), ERR_IO);
+    assert_non_null(strstr(why.text, "cannot connect"));
+}
+
+static void gauges_read_proc(void **state) {
+    (void)state;
+    struct gauge g;
+    uint64_t before = gauge_own_cpu_us();
+    for (volatile int i = 0; i < 50000000; i++)
+        continue;
+    assert_true(gauge_own_cpu_us() > before);
+    assert_int_equal(gauge_read(getpid(), &g), 0);
+    assert_true(g.rss_bytes > 100000);
+    assert_true(g.cpu_us >= 10000);
+    assert_int_equal(gauge_read(0x7ffffff0, &g), ERR_NOT_FOUND);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(percentiles_are_within_two_per_cent),
+        cmocka_unit_test(a_script_has_the_gid_everywhere),
+        cmocka_unit_test(the_floor_runs),
+        cmocka_unit_test(a_delay_is_kept),
+        cmocka_unit_test(errors_are_counted_and_told),
+        cmocka_unit_test(gauges_read_proc),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -321,12 +321,9 @@ static void a_tcc_is_spelled(void **state) {
         stl_tx_json(t, NULL),
         "{\"mode\":\"tcc\",\"drive\":\"client\",\"branches\":[{\"id\":\"a\",\"base\":\"http://a/"
         "tcc\",\"cancel\":"
-        "\"always\"},{\"id\":\"b\",\"try\":{\"url\":\"http://b/tcc/"
-        "try\",\"timeout\":\"50ms\"},\"confirm\":{\"url\":"
-        "\"http://b/tcc/confirm\",\"timeout\":\"50ms\"},\"cancel\":{\"url\":\"http://b/tcc/"
-        "cancel\",\"timeout\":"
-        "\"50ms\"},\"after\":[],\"body\":1},{\"id\":\"c\",\"try\":\"http://c/t\",\"confirm\":\"http://c/c\","
-        "\"cancel\":\"http://c/x\"}]}");
+        "\"always\"},{\"id\":\"b\",\"base\":{\"url\":\"http://b/"
+        "tcc\",\"timeout\":\"50ms\"},\"after\":[],\"body\":1},"
+        "{\"id\":\"c\",\"try\":\"http://c/t\",\"confirm\":\"http://c/c\",\"cancel\":\"http://c/x\"}]}");
     stl_tx_free(t);
 }
 

@@ -264,52 +264,29 @@ static void put_ms(struct json_writer *w, const char *name, long long ms) {
     json_put_text(w, name, text);
 }
 
-static void put_url(struct json_writer *w, const char *name, struct slice url, const char *tail,
-                    int timeout_ms) {
-    if (timeout_ms > 0) {
-        json_put_object(w, name);
-        name = "url";
-    }
-    if (*tail == '\0') {
+static void put_url(struct json_writer *w, const char *name, struct slice url, int timeout_ms) {
+    if (timeout_ms == 0) {
         json_put_string(w, name, url);
-    } else {
-        struct buffer whole;
-        buffer_init(&whole, url.length + 64);
-        buffer_add_slice(&whole, url);
-        buffer_add_text(&whole, tail);
-        json_put_string(w, name, buffer_slice(&whole));
-        if (buffer_failed(&whole))
-            w->out->failed = buffer_failed(&whole);
-        buffer_done(&whole);
+        return;
     }
-    if (timeout_ms > 0) {
-        put_ms(w, "timeout", timeout_ms);
-        json_put_end(w);
-    }
+    json_put_object(w, name);
+    json_put_string(w, "url", url);
+    put_ms(w, "timeout", timeout_ms);
+    json_put_end(w);
 }
 
 static void put_operations(struct json_writer *w, const struct branch *b, bool saga) {
-    if (b->base.length > 0 && b->timeout_ms == 0) {
-        json_put_string(w, "base", b->base);
+    if (b->base.length > 0) {
+        put_url(w, "base", b->base, b->timeout_ms);
         if (b->cancel_always)
             json_put_text(w, "cancel", "always");
-    } else if (b->base.length > 0) {
-        /* A timeout belongs to each url, so the short form is spelled out as far as "always" lets it. */
-        put_url(w, "try", b->base, "/try", b->timeout_ms);
-        put_url(w, "confirm", b->base, "/confirm", b->timeout_ms);
-        if (b->cancel_always) {
-            json_put_string(w, "base", b->base);
-            json_put_text(w, "cancel", "always");
-        } else {
-            put_url(w, "cancel", b->base, "/cancel", b->timeout_ms);
-        }
-    } else {
-        put_url(w, saga ? "action" : "try", b->forward, "", b->timeout_ms);
-        if (b->confirm.length > 0)
-            put_url(w, "confirm", b->confirm, "", b->timeout_ms);
-        if (b->backward.length > 0)
-            put_url(w, saga ? "compensate" : "cancel", b->backward, "", b->timeout_ms);
+        return;
     }
+    put_url(w, saga ? "action" : "try", b->forward, b->timeout_ms);
+    if (b->confirm.length > 0)
+        put_url(w, "confirm", b->confirm, b->timeout_ms);
+    if (b->backward.length > 0)
+        put_url(w, saga ? "compensate" : "cancel", b->backward, b->timeout_ms);
 }
 
 static void put_retry(struct json_writer *w, const struct branch *b) {

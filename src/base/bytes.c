@@ -134,6 +134,8 @@ char *buffer_reserve(struct buffer *b, size_t more) {
     }
     if (need > b->capacity || b->at == NULL) {
         size_t capacity = b->capacity < 64 ? 64 : b->capacity;
+        if (capacity > b->max)
+            capacity = b->max;
         while (capacity < need)
             capacity = capacity > b->max / 2 ? b->max : capacity * 2;
         char *grown = realloc(b->at, capacity);

@@ -41,8 +41,11 @@ static size_t line_of(const struct filter_segment *segment, uint64_t hash) {
     return (size_t)(hash & (words_in(segment->keys_max) / 8 - 1)) * 8;
 }
 
+/* Four probes from the high bits of each of two products: the low bits of a product depend on the hash's low
+ * bits alone, which chose the line already and are the same for every key in it. */
 static uint64_t probe(uint64_t hash, int number) {
-    return (hash * 0x9e3779b97f4a7c15u >> (number * 7)) & 511;
+    uint64_t product = hash * (number < PROBES / 2 ? 0x9e3779b97f4a7c15u : 0xc2b2ae3d27d4eb4fu);
+    return (product >> (55 - number % (PROBES / 2) * 9)) & 511;
 }
 
 int filter_add(struct filter *f, uint64_t hash) {

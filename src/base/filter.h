@@ -1,5 +1,5 @@
 /* "Was this key ever seen?": never a wrong no, rarely a wrong yes. Bloom filters in segments that are added
- * as keys come, 16 bits and 8 probes a key, so that a full segment answers wrongly about once in 1,700. Keys
+ * as keys come, 16 bits and 8 probes a key, so that a full segment answers wrongly about once in 1,100. Keys
  * are stable 64-bit hashes. */
 #ifndef BASE_FILTER_H
 #define BASE_FILTER_H

@@ -93,7 +93,7 @@ define program_rules
 $(2): $(call object,$(1)) $(call libraries,$(3))
 	@mkdir -p $$(@D)
 	@echo "  link  $$@"
-	@$(CC) $$(LDFLAGS) -o $$@ $$^ $$(LIBS) $(4)
+	@$(CC) $$(LDFLAGS) -o $$@ -Wl,--start-group $$^ -Wl,--end-group $$(LIBS) $(4)
 endef
 $(eval $(call program_rules,src/server/settled.c,$(BUILD)/settled,server))
 $(eval $(call program_rules,src/cli/settle.c,$(BUILD)/settle,cli))

@@ -169,10 +169,13 @@ static int make_directory(const char *directory, struct why *why) {
 
 /* The mark of shard 0. A directory without watermark is new, or somebody's half copy of a store: *fresh. */
 static int read_mark(struct sqlite_store *q, struct watermark_line *mark, bool *fresh, struct why *why) {
-    int code = watermark_open(&q->watermark, q->directory, why);
+    struct why story;
+    int code = watermark_open(&q->watermark, q->directory, &story);
     *fresh = code == ERR_NOT_FOUND;
     *mark = (struct watermark_line){ 0, 0 };
-    return *fresh ? 0 : code == 0 ? watermark_get(&q->watermark, 0, mark, why) : code;
+    if (*fresh)
+        return 0;
+    return code == 0 ? watermark_get(&q->watermark, 0, mark, why) : why_set(why, code, "%s", story.text);
 }
 
 /* Before anything is created: do the files that are there make a store? */

@@ -70,6 +70,19 @@ bench: all
 tidy:
 	@tools/tidy
 
+## make install      programs, systemd unit, sample settings, completions; PREFIX=/usr DESTDIR=
+PREFIX  ?= /usr/local
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include/settle $(DESTDIR)/etc/settle $(DESTDIR)$(PREFIX)/lib/systemd/system
+	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions $(DESTDIR)$(PREFIX)/share/zsh/site-functions $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
+	install -m 0755 $(BUILD)/settled $(BUILD)/settle $(DESTDIR)$(PREFIX)/bin/
+	install -m 0644 include/settle/*.h $(DESTDIR)$(PREFIX)/include/settle/
+	sed 's,/usr/bin/settled,$(PREFIX)/bin/settled,' packaging/settled.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/settled.service
+	$(BUILD)/settled --print-defaults > $(DESTDIR)/etc/settle/settled.conf.sample
+	$(BUILD)/settle completion bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/settle
+	$(BUILD)/settle completion zsh > $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_settle
+	$(BUILD)/settle completion fish > $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/settle.fish
+
 format:
 	@find src include tests -name '*.[ch]' | xargs clang-format -i
 

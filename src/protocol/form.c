@@ -272,3 +272,12 @@ int form_word(struct form *f, const struct form_path *path, struct json_value va
     buffer_done(&list);
     return ERR_INVALID;
 }
+
+size_t form_count(struct json_value array) {
+    struct json_cursor cursor = json_cursor_of(array);
+    struct json_value element;
+    size_t count = 0;
+    while (json_element_next(&cursor, &element))
+        count++;
+    return count;
+}

@@ -56,6 +56,9 @@ static inline bool form_given(struct json_value value) {
     return value.raw.at != NULL;
 }
 
+/* How many elements an array has. */
+size_t form_count(struct json_value array);
+
 /* The path of a member below another, for handing on. */
 struct form_path form_below(const struct form_path *above, const char *name);
 struct form_path form_element(const struct form_path *above, size_t index);

@@ -17,19 +17,27 @@ struct image_part {
 
 /* Room for the records that follow the first one: a short transaction stays in one part. */
 enum {
-    SPARE_BYTES = 96,
+    SPARE_BYTES = 64,
 };
 
 void transaction_init(struct transaction *t, struct memory *memory) {
     *t = (struct transaction){ .memory = memory };
 }
 
-void transaction_done(struct transaction *t) {
+static void give_back_branches(struct transaction *t) {
     for (size_t i = 0; i < t->branch_count; i++)
         memory_give(t->memory, (void *)(uintptr_t)t->branches[i].after,
                     t->branches[i].after_count * sizeof(uint16_t));
     memory_give(t->memory, t->branches, t->branch_count * sizeof *t->branches);
     memory_give(t->memory, (void *)(uintptr_t)t->labels, t->label_count * sizeof *t->labels);
+    t->branches = NULL;
+    t->branch_count = 0;
+    t->labels = NULL;
+    t->label_count = 0;
+}
+
+void transaction_done(struct transaction *t) {
+    give_back_branches(t);
     while (t->image != NULL) {
         struct image_part *part = t->image;
         t->image = part->next;
@@ -95,8 +103,7 @@ static int take_branch(struct memory *memory, struct branch *to, const struct br
     return 0;
 }
 
-static int apply_created(struct transaction *t, const struct record *r) {
-    const struct transaction_request *q = r->request;
+static int take_branches(struct transaction *t, const struct transaction_request *q) {
     if (q->label_count > 0) {
         struct label *labels = memory_take(t->memory, q->label_count * sizeof *labels);
         if (labels == NULL)
@@ -105,16 +112,26 @@ static int apply_created(struct transaction *t, const struct record *r) {
         t->labels = labels;
         t->label_count = q->label_count;
     }
-    if (q->branch_count > 0) {
-        t->branches = memory_take(t->memory, q->branch_count * sizeof *t->branches);
-        if (t->branches == NULL)
-            return ERR_MEMORY;
-        t->branch_count = q->branch_count;
-        for (size_t i = 0; i < q->branch_count; i++) {
-            int result = take_branch(t->memory, &t->branches[i], &q->branches[i]);
-            if (result != 0)
-                return result;
-        }
+    if (q->branch_count == 0)
+        return 0;
+    t->branches = memory_take(t->memory, q->branch_count * sizeof *t->branches);
+    if (t->branches == NULL)
+        return ERR_MEMORY;
+    t->branch_count = q->branch_count;
+    for (size_t i = 0; i < q->branch_count; i++) {
+        int result = take_branch(t->memory, &t->branches[i], &q->branches[i]);
+        if (result != 0)
+            return result;
+    }
+    return 0;
+}
+
+static int apply_created(struct transaction *t, const struct record *r) {
+    const struct transaction_request *q = r->request;
+    int result = take_branches(t, q);
+    if (result != 0) {
+        give_back_branches(t);
+        return result;
     }
     t->id = r->id;
     t->mode = q->mode;
@@ -191,7 +208,8 @@ static int apply_outcome(struct transaction *t, const struct record *r) {
         o->attention_ms = r->at_ms;
     if (r->next_ms == 0)
         o->attention_ms = 0;
-    o->detail = slice_upto(r->text, LIMIT_DETAIL_BYTES);
+    o->detail = r->text.at;
+    o->detail_length = (uint16_t)slice_upto(r->text, LIMIT_DETAIL_BYTES).length;
     if ((r->flags & RECORD_FLAG_ANSWER) != 0)
         t->branches[r->branch].answer = r->text;
     return 0;
@@ -224,7 +242,7 @@ static void set_reason(struct transaction *t, const struct record *r) {
     t->reason_verdict = o->verdict;
     t->reason_http = o->http;
     t->reason_attempt = o->attempt;
-    t->reason_detail = o->detail;
+    t->reason_detail = operation_detail(o);
 }
 
 static int apply_decided(struct transaction *t, const struct record *r) {
@@ -316,26 +334,91 @@ static bool after_is_sane(const struct branch_request *b, size_t branch_count) {
     return true;
 }
 
-/* Whether this record can follow what was applied before. Guards against damage, not against the engine. */
+static bool created_is_sane(const struct record *r) {
+    for (size_t i = 0; i < r->request->branch_count; i++)
+        if (!after_is_sane(&r->request->branches[i], r->request->branch_count))
+            return false;
+    return r->id != 0 && r->request->gid.length > 0;
+}
+
+static bool is_in_progress(const struct operation *o) {
+    return o->status == OPERATION_RUNNING || o->status == OPERATION_WAITING ||
+           o->status == OPERATION_RETRYING;
+}
+
+static bool anything_in_progress(const struct transaction *t) {
+    for (size_t i = 0; i < t->branch_count; i++)
+        for (int role = 0; role < ROLE_COUNT; role++)
+            if (is_in_progress(&t->branches[i].operation[role]))
+                return true;
+    return false;
+}
+
+/* I-T2, I-S2: nothing is confirmed before the commit decision, nothing undone before the rollback decision.
+ */
+static bool role_is_due(const struct transaction *t, uint8_t role) {
+    return role == ROLE_FORWARD ||
+           t->decision == (role == ROLE_CONFIRM ? DECISION_COMMIT : DECISION_ROLLBACK);
+}
+
+static bool operation_can_follow(const struct transaction *t, const struct record *r) {
+    const struct operation *o = &t->branches[r->branch].operation[r->role];
+    switch (r->kind) {
+    case RECORD_ALLOWED:
+        return o->status == OPERATION_PENDING && r->attempt > 0 && role_is_due(t, r->role);
+    case RECORD_OUTCOME: /* of a pending operation: refused before its first call, by a missing reference */
+        return (o->status == OPERATION_PENDING || is_in_progress(o)) && role_is_due(t, r->role) &&
+               (r->verdict != VERDICT_DONE || r->next_ms == 0);
+    case RECORD_RESOLVED:
+        return is_in_progress(o);
+    case RECORD_NUDGED:
+        return r->next_ms != 0 && (o->status == OPERATION_WAITING || o->status == OPERATION_RETRYING);
+    default:
+        return true;
+    }
+}
+
+static bool decision_can_follow(const struct transaction *t, const struct record *r) {
+    bool names_branch = r->cause == CAUSE_REFUSED || r->cause == CAUSE_PATIENCE;
+    return t->decision == DECISION_NONE && r->decision != DECISION_NONE && /* G1 */
+           (!names_branch || r->branch < t->branch_count);
+}
+
+/* A final status agrees with the decision; what is finished without force owes nothing. */
+static bool end_can_follow(const struct transaction *t, const struct record *r) {
+    if (r->at_ms == 0)
+        return false;
+    if (r->kind == RECORD_FORCED)
+        return (r->status == STATUS_HEURISTIC_COMMIT && t->decision != DECISION_ROLLBACK) ||
+               (r->status == STATUS_HEURISTIC_ROLLBACK && t->decision != DECISION_COMMIT);
+    if (anything_in_progress(t) || t->decision == DECISION_NONE)
+        return false;
+    return r->status == STATUS_HEURISTIC_MIXED ||
+           r->status == (t->decision == DECISION_COMMIT ? STATUS_COMMITTED : STATUS_ROLLED_BACK);
+}
+
+/* Whether this record can follow what was applied before. Guards against damage, not against the engine:
+ * whatever passes here keeps every invariant that transaction_check asserts. */
 static bool can_follow(const struct transaction *t, const struct record *r) {
     if ((r->kind == RECORD_CREATED) != (t->seq == 0))
         return false;
-    if (r->kind == RECORD_CREATED) {
-        for (size_t i = 0; i < r->request->branch_count; i++)
-            if (!after_is_sane(&r->request->branches[i], r->request->branch_count))
-                return false;
-        return r->id != 0 && r->request->gid.length > 0;
-    }
-    if (r->kind == RECORD_BRANCH)
-        return t->branch_count < UINT16_MAX && after_is_sane(r->added, t->branch_count);
-    if (names_operation(r->kind) && r->branch >= t->branch_count)
+    if (r->kind == RECORD_CREATED)
+        return created_is_sane(r);
+    if (status_is_final(t->status))
         return false;
-    if (r->kind == RECORD_DECIDED)
-        return t->decision == DECISION_NONE && r->decision != DECISION_NONE &&
-               ((r->cause != CAUSE_REFUSED && r->cause != CAUSE_PATIENCE) || r->branch < t->branch_count);
-    if (r->kind == RECORD_FINISHED || r->kind == RECORD_FORCED)
-        return status_is_final(r->status) && !status_is_final(t->status);
-    return true;
+    if (names_operation(r->kind))
+        return r->branch < t->branch_count && operation_can_follow(t, r);
+    switch (r->kind) {
+    case RECORD_BRANCH:
+        return t->branch_count < UINT16_MAX && after_is_sane(r->added, t->branch_count);
+    case RECORD_DECIDED:
+        return decision_can_follow(t, r);
+    case RECORD_FINISHED:
+    case RECORD_FORCED:
+        return end_can_follow(t, r);
+    default:
+        return true;
+    }
 }
 
 int transaction_apply(struct transaction *t, struct slice record, struct arena *scratch) {

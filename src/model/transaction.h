@@ -51,12 +51,13 @@ struct operation {
     bool open : 1;         /* volatile: a call is out now. Set and cleared by the engine, never by a record */
     bool interrupted : 1;  /* volatile: recovery found it allowed; whether it was sent nobody knows */
     uint16_t http;         /* of the last finished attempt */
+    uint16_t detail_length;
     uint32_t attempt;      /* highest allowed attempt, 0: none */
     uint32_t failures;     /* attempts that count toward attention: not 425, not done */
     uint64_t first_ms;     /* when attempt 1 was allowed */
     uint64_t next_ms;      /* WAITING, RETRYING: when the next attempt is due */
     uint64_t attention_ms; /* since when it needs attention; 0: it does not */
-    struct slice detail;   /* what the last attempt's answer said, at most LIMIT_DETAIL_BYTES */
+    const char *detail;    /* what the last attempt's answer said: operation_detail */
 };
 
 struct branch {
@@ -143,7 +144,8 @@ const char *mode_word(uint8_t mode);         /* "saga", "tcc" */
 const char *operation_word(uint8_t mode,
                            uint8_t role); /* "action", "confirm", ...; "" when the mode has no such role */
 const char *
-operation_status_word(const struct operation *o); /* "pending" ...; an open call shows as "running" */
+operation_status_word(const struct operation *o);         /* "pending" ...; an open call shows as "running" */
+struct slice operation_detail(const struct operation *o); /* at most LIMIT_DETAIL_BYTES */
 /* The role that a word means in a mode; -1 when none. */
 int operation_role(uint8_t mode, struct slice word);
 /* Index of the branch with this id, or -1. */

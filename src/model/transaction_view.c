@@ -61,6 +61,10 @@ const char *operation_status_word(const struct operation *o) {
     return waits && o->open ? words[OPERATION_RUNNING] : words[o->status];
 }
 
+struct slice operation_detail(const struct operation *o) {
+    return slice_of(o->detail, o->detail_length);
+}
+
 int transaction_branch(const struct transaction *t, struct slice id) {
     for (size_t i = 0; i < t->branch_count; i++)
         if (slice_equal(t->branches[i].id, id))

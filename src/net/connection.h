@@ -28,8 +28,8 @@ struct connection_events {
     /* The other side sends no more; sending to it still works. May be NULL: then the connection is closed. */
     void (*ended)(void *context);
     /* Gone. code is 0 when this side closed it, ERR_CLOSED when the other did (after ended or instead of it),
-     * ERR_IO for anything else; the sentence says what happened ("connection reset by peer") and is borrowed
-     * for the call. */
+     * ERR_DENIED when its certificate is not accepted, ERR_IO for anything else; the sentence says what
+     * happened ("connection reset by peer") and is borrowed for the call. */
     void (*closed)(void *context, int code, const char *sentence);
 };
 
@@ -47,7 +47,8 @@ int connection_send(struct connection *c, const struct slice *parts, size_t coun
 /* Bytes that the kernel has not taken yet: what back-pressure looks at. */
 size_t connection_queued(const struct connection *c);
 
-/* Stop and go on reading: how a reader that cannot keep up makes the other side wait. */
+/* Stop and go on reading: how a reader that cannot keep up makes the other side wait. received may still be
+ * called for what was read already. */
 void connection_pause(struct connection *c);
 void connection_resume(struct connection *c);
 
@@ -72,6 +73,8 @@ struct uv_tcp_s;
 /* tls may be NULL. server_name: for a client's SNI and name check; NULL on the server side. */
 int connection_new(struct connection **out, struct loop *loop, struct tls *tls, const char *server_name);
 struct uv_tcp_s *connection_tcp(struct connection *c);
+/* Call gone(context, tag) when the connection's memory goes, after closed. */
+void connection_watch(struct connection *c, void (*gone)(void *context, void *tag), void *context, void *tag);
 /* The TCP connection stands: read options are set, and a TLS client says hello. ready is called once when
  * bytes may be sent: inside this call without TLS, after the handshake with it. A handshake that fails closes
  * the connection. */

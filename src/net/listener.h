@@ -1,8 +1,9 @@
 /* A listening TCP socket: accepts, counts, and hands connections over.
  *
  * Over its total limit it stops accepting until one of its connections is gone (new ones wait in the
- * backlog); a connection over the limit of its IP address is closed at once. When the process runs out of
- * descriptors, accepting pauses for LISTENER_PAUSE_MS. One thread: the loop's. */
+ * backlog); a connection over the limit of its IP address is closed at once, and so is one for which the
+ * process has no descriptor. Without memory accepting pauses for LISTENER_PAUSE_MS. One thread: the loop's.
+ */
 #ifndef NET_LISTENER_H
 #define NET_LISTENER_H
 
@@ -32,7 +33,7 @@ struct listener_options {
 struct listener_counters {
     uint64_t accepted;
     uint64_t refused; /* over the limit of their IP address */
-    uint64_t pauses;  /* of accepting: total limit or no descriptor */
+    uint64_t pauses;  /* of accepting: total limit or no memory */
     size_t open;
 };
 

@@ -31,7 +31,8 @@ void problem_init(struct problem *p, enum problem_type type) {
 void problem_note(char *member, size_t size, struct slice text) {
     size_t used = 0;
     assert(size > 0);
-    for (const char *at = text.at, *end = text.at + text.length; at < end;) {
+    const char *end = text.length == 0 ? text.at : text.at + text.length;
+    for (const char *at = text.at; at < end;) {
         size_t length = utf8_length(at, end);
         bool odd = length == 0 || (unsigned char)*at < 0x20 || *at == 0x7f;
         length = length == 0 ? 1 : length;

@@ -3,10 +3,14 @@
 
 #include "engine/seat.h"
 
+/* Rounded up, so that a factor above 1 always grows and the loop ends after at most about two thousand
+ * rounds, however many failures there were. */
 static uint64_t backoff_ms(const struct retry_policy *policy, uint32_t failures) {
     uint64_t pause_ms = policy->first_ms;
+    if (policy->factor_percent == 100)
+        return pause_ms;
     for (uint32_t i = 0; i < failures && pause_ms < policy->max_ms; i++)
-        pause_ms = pause_ms * policy->factor_percent / 100;
+        pause_ms = (pause_ms * policy->factor_percent + 99) / 100;
     return pause_ms < policy->max_ms ? pause_ms : policy->max_ms;
 }
 

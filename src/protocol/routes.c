@@ -116,15 +116,17 @@ static bool follows(const char *pattern_text, struct slice path, struct route_ma
 }
 
 int routes_match(struct slice method, struct slice path, struct route_match *out) {
+    struct route_match match = { .methods = 0 };
     unsigned there = 0;
     if (path.length == 0 || path.at[0] != '/')
         return ERR_NOT_FOUND;
     for (size_t i = 0; i < ROUTE_COUNT; i++) {
-        struct route_match match = { .route = &routes[i] };
+        match.gid[0] = match.branch[0] = '\0'; /* left by a row that failed half way */
         if (!follows(routes[i].path, path, &match))
             continue;
         there |= routes[i].method;
         if (slice_is(method, routes_method_word(routes[i].method))) {
+            match.route = &routes[i];
             *out = match;
             return 0;
         }

@@ -297,8 +297,8 @@ static void on_dialled(void *context, int code, struct connection *c, const stru
     } else {
         keep_idle(e, c);
     }
+    serve_starved(p); /* before this endpoint, or a busy one would keep the others out */
     serve(e);
-    serve_starved(p);
     pool_release(e);
 }
 
@@ -409,8 +409,8 @@ void pool_give_back(struct pool_endpoint *e, struct connection *c) {
     e->holders++;
     if (connection_open(c))
         keep_idle(e, c);
+    serve_starved(p); /* before this endpoint, or a busy one would keep the others out */
     serve(e);
-    serve_starved(p);
     pool_release(e);
 }
 
@@ -418,8 +418,8 @@ void pool_drop(struct pool_endpoint *e) {
     struct pool *p = e->pool;
     unlend(e);
     e->holders++;
+    serve_starved(p); /* before this endpoint, or a busy one would keep the others out */
     serve(e);
-    serve_starved(p);
     pool_release(e);
 }
 

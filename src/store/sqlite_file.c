@@ -35,9 +35,9 @@ static char *join(const char *directory, const char *name) {
     return path;
 }
 
-bool sqlite_file_exists(const char *directory, const char *name, const char *vfs) {
-    sqlite3_vfs *layer = sqlite3_vfs_find(vfs);
-    char *path = join(directory, name);
+bool sqlite_file_exists(const struct sqlite_place *place, const char *name) {
+    sqlite3_vfs *layer = sqlite3_vfs_find(place->vfs);
+    char *path = join(place->directory, name);
     int there = 0;
     if (layer != NULL && path != NULL)
         layer->xAccess(layer, path, SQLITE_ACCESS_EXISTS, &there);
@@ -94,15 +94,19 @@ static int prepare_file(struct sqlite_file *f, struct why *why) {
     return code;
 }
 
-int sqlite_file_open(struct sqlite_file *f, const char *directory, const char *name, const char *vfs,
+int sqlite_file_open(struct sqlite_file *f, const struct sqlite_place *place, const char *name,
                      _Atomic int *failed, struct why *why) {
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
-    *f = (struct sqlite_file){ .name = name, .failed = failed, .path = join(directory, name) };
+    *f =
+        (struct sqlite_file){ .name = name,
+                              .failed = failed,
+                              .path = join(place->directory, name),
+                              .log_pages_max = place->log_pages_max == 0 ? LOG_PAGES : place->log_pages_max };
     if (f->path == NULL)
         return why_set(why, ERR_MEMORY, "no memory to open %s", name);
-    int code = vfs == NULL ? create_private(f->path, why) : 0;
+    int code = place->vfs == NULL ? create_private(f->path, why) : 0;
     if (code == 0) {
-        int result = sqlite3_open_v2(f->path, &f->db, flags, vfs);
+        int result = sqlite3_open_v2(f->path, &f->db, flags, place->vfs);
         if (result != SQLITE_OK)
             code = sqlite_file_fail(f, result, "open", why);
     }
@@ -142,8 +146,48 @@ void sqlite_file_close(struct sqlite_file *f) {
     f->path = NULL;
 }
 
+static int write_again(sqlite3_file *log, char *piece, size_t piece_bytes) {
+    sqlite3_int64 length = 0;
+    int result = log->pMethods->xFileSize(log, &length);
+    for (sqlite3_int64 at = 0; at < length && result == SQLITE_OK; at += (sqlite3_int64)piece_bytes) {
+        int part = length - at < (sqlite3_int64)piece_bytes ? (int)(length - at) : (int)piece_bytes;
+        result = log->pMethods->xRead(log, piece, part, at);
+        if (result == SQLITE_OK)
+            result = log->pMethods->xWrite(log, piece, part, at);
+    }
+    return result == SQLITE_OK && length > 0 ? log->pMethods->xSync(log, SQLITE_SYNC_NORMAL) : result;
+}
+
+/* After a failed sync the page cache may show a log that the disk does not hold, and a sync of such pages
+ * does nothing. Written again they are dirty, and can be synced (P2: "copied and synced before any call").
+ * SQLite holds no lock on its log, so a second descriptor does no harm here. */
+static int refresh_log(struct sqlite_file *f, struct why *why) {
+    const size_t piece_bytes = 64 * 1024;
+    const char *path = sqlite3_filename_wal(sqlite3_db_filename(f->db, "main"));
+    sqlite3_vfs *vfs = NULL;
+    int there = 0;
+    sqlite3_file_control(f->db, "main", SQLITE_FCNTL_VFS_POINTER, &vfs);
+    int result = vfs->xAccess(vfs, path, SQLITE_ACCESS_EXISTS, &there);
+    if (result != SQLITE_OK || !there)
+        return result == SQLITE_OK ? 0 : sqlite_file_fail(f, result, "look for its log", why);
+    sqlite3_file *log = calloc(1, (size_t)vfs->szOsFile);
+    char *piece = malloc(piece_bytes);
+    result = log == NULL || piece == NULL ? SQLITE_NOMEM : SQLITE_OK;
+    if (result == SQLITE_OK)
+        result = vfs->xOpen(vfs, path, log, SQLITE_OPEN_READWRITE | SQLITE_OPEN_WAL, NULL);
+    if (result == SQLITE_OK)
+        result = write_again(log, piece, piece_bytes);
+    if (log != NULL && log->pMethods != NULL)
+        log->pMethods->xClose(log);
+    free(log);
+    free(piece);
+    return result == SQLITE_OK ? 0 : sqlite_file_fail(f, result, "write its log again", why);
+}
+
 int sqlite_file_trust(struct sqlite_file *f, struct why *why) {
     int code = sqlite_file_ready(f, why);
+    if (code == 0)
+        code = refresh_log(f, why);
     if (code != 0)
         return code;
     int result = sqlite3_wal_checkpoint_v2(f->db, NULL, SQLITE_CHECKPOINT_RESTART, NULL, NULL);
@@ -278,7 +322,7 @@ int sqlite_file_finish(struct sqlite_file *f, int code, const char *doing, struc
 }
 
 int sqlite_file_tend(struct sqlite_file *f, struct why *why) {
-    if (f->log_pages < LOG_PAGES)
+    if (f->log_pages < f->log_pages_max)
         return 0;
     int left = 0;
     int copied = 0;

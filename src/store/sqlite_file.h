@@ -26,25 +26,32 @@ struct sqlite_file {
     char *path;          /* owned */
     _Atomic int *failed; /* 0 or the code that stopped the store */
     int log_pages;       /* in the write-ahead log after the last commit */
+    int log_pages_max;   /* when to checkpoint */
     sqlite3_stmt *begin;
     sqlite3_stmt *commit;
     sqlite3_stmt *rollback;
 };
 
-/* Does DIRECTORY/name exist? vfs: the name of an SQLite file layer, NULL for the system's. */
-bool sqlite_file_exists(const char *directory, const char *name, const char *vfs);
+/* Where files are and how they are kept. */
+struct sqlite_place {
+    const char *directory;
+    const char *vfs;   /* an SQLite file layer by name; NULL: the system's */
+    int log_pages_max; /* 0: 2,000 */
+};
+
+bool sqlite_file_exists(const struct sqlite_place *place, const char *name);
 
 /* Open, or create with mode 0600. Writes nothing to a file that exists, and close will not either until
  * sqlite_file_trust was called. name must outlive f. ERR_LOCKED: another program has it open. ERR_CORRUPT,
  * ERR_IO, ERR_SPACE, ERR_MEMORY. */
-int sqlite_file_open(struct sqlite_file *f, const char *directory, const char *name, const char *vfs,
+int sqlite_file_open(struct sqlite_file *f, const struct sqlite_place *place, const char *name,
                      _Atomic int *failed, struct why *why);
 /* Finalizes begin, commit and rollback; all other statements must be finalized. When the file is trusted and
  * nothing failed, the log is folded into the database and removed. */
 void sqlite_file_close(struct sqlite_file *f);
-/* What is in the file has been checked: copy the write-ahead log into the database and sync both, so that
- * nothing rests on a page cache that a failed predecessor may have left behind (reliability.md P2). From now
- * on close folds the log too. */
+/* What is in the file has been checked: write the write-ahead log again, sync it, copy it into the database
+ * and sync that, so that nothing rests on a page cache that a failed predecessor may have left behind
+ * (reliability.md P2). From now on close folds the log too. */
 int sqlite_file_trust(struct sqlite_file *f, struct why *why);
 
 /* 0, or the code of the failure that stopped the store, with a sentence. */
@@ -66,9 +73,9 @@ int sqlite_file_step(struct sqlite_file *f, sqlite3_stmt *statement, const char 
 int sqlite_file_begin(struct sqlite_file *f, struct why *why);
 int sqlite_file_finish(struct sqlite_file *f, int code, const char *doing, struct why *why);
 
-/* Checkpoint when the write-ahead log has grown to 2,000 pages. A full disk is no failure here, the log just
- * grows on; anything else stops the store. Call after each commit, once the commit has been acknowledged to
- * whoever must know: what it returns says nothing about the commit. */
+/* Checkpoint when the write-ahead log has grown to log_pages_max. A full disk is no failure here, the log
+ * just grows on; anything else stops the store. Call after each commit, once the commit has been acknowledged
+ * to whoever must know: what it returns says nothing about the commit. */
 int sqlite_file_tend(struct sqlite_file *f, struct why *why);
 
 /* A blob or text that may be empty, borrowed until the statement is reset. */

@@ -137,10 +137,10 @@ static int prepare_statements(struct sqlite_history *h, struct why *why) {
     return code;
 }
 
-int sqlite_history_open(struct sqlite_history *h, const char *directory, const char *vfs, _Atomic int *failed,
+int sqlite_history_open(struct sqlite_history *h, const struct sqlite_place *place, _Atomic int *failed,
                         struct why *why) {
     *h = (struct sqlite_history){ .store = 0 };
-    int code = sqlite_file_open(&h->file, directory, sqlite_history_name, vfs, failed, why);
+    int code = sqlite_file_open(&h->file, place, sqlite_history_name, failed, why);
     if (code != 0)
         return code;
     code = sqlite_identity_read(&h->file, IDENTITY_HISTORY, &h->store, why);

@@ -55,7 +55,7 @@ extern const char sqlite_history_name[]; /* "history.db" */
 const char *sqlite_history_table(uint8_t kind);
 
 /* As the functions of the same name in sqlite_journal.h. */
-int sqlite_history_open(struct sqlite_history *h, const char *directory, const char *vfs, _Atomic int *failed,
+int sqlite_history_open(struct sqlite_history *h, const struct sqlite_place *place, _Atomic int *failed,
                         struct why *why);
 void sqlite_history_close(struct sqlite_history *h);
 int sqlite_history_create(struct sqlite_history *h, uint64_t store, struct why *why);

@@ -81,10 +81,10 @@ static int prepare_statements(struct sqlite_journal *j, struct why *why) {
     return 0;
 }
 
-int sqlite_journal_open(struct sqlite_journal *j, const char *directory, const char *vfs, _Atomic int *failed,
+int sqlite_journal_open(struct sqlite_journal *j, const struct sqlite_place *place, _Atomic int *failed,
                         struct why *why) {
     *j = (struct sqlite_journal){ .store = 0 };
-    int code = sqlite_file_open(&j->file, directory, sqlite_journal_name, vfs, failed, why);
+    int code = sqlite_file_open(&j->file, place, sqlite_journal_name, failed, why);
     if (code != 0)
         return code;
     code = sqlite_identity_read(&j->file, IDENTITY_JOURNAL, &j->store, why);

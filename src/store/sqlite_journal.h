@@ -33,7 +33,7 @@ extern const char sqlite_journal_name[]; /* "journal.db" */
 
 /* Open and read the fence; writes nothing to a journal that exists. ERR_LOCKED, ERR_CORRUPT, ERR_UNSUPPORTED
  * (newer format), ERR_IO, ERR_SPACE, ERR_MEMORY. */
-int sqlite_journal_open(struct sqlite_journal *j, const char *directory, const char *vfs, _Atomic int *failed,
+int sqlite_journal_open(struct sqlite_journal *j, const struct sqlite_place *place, _Atomic int *failed,
                         struct why *why);
 void sqlite_journal_close(struct sqlite_journal *j);
 /* Make the tables in an empty file. store: its number, 1 ... INT64_MAX. */

@@ -179,10 +179,10 @@ static int read_mark(struct sqlite_store *q, struct watermark_line *mark, bool *
 }
 
 /* Before anything is created: do the files that are there make a store? */
-static int check_files(struct sqlite_store *q, const char *vfs, struct watermark_line mark, bool fresh,
-                       struct why *why) {
-    bool journal = sqlite_file_exists(q->directory, sqlite_journal_name, vfs);
-    bool history = sqlite_file_exists(q->directory, sqlite_history_name, vfs);
+static int check_files(struct sqlite_store *q, const struct sqlite_place *place, struct watermark_line mark,
+                       bool fresh, struct why *why) {
+    bool journal = sqlite_file_exists(place, sqlite_journal_name);
+    bool history = sqlite_file_exists(place, sqlite_history_name);
     if (fresh && (journal || history))
         return why_set(why, ERR_CORRUPT,
                        "%s has databases but no watermark, so nothing tells whether acknowledged work is "
@@ -209,10 +209,11 @@ static int create_tables(struct sqlite_store *q, struct why *why) {
 
 /* An interrupted first start leaves one or both files empty; that is only believed when nothing was ever
  * acknowledged (epoch 0). */
-static int open_files(struct sqlite_store *q, const char *vfs, struct watermark_line mark, struct why *why) {
-    int code = sqlite_journal_open(&q->journal, q->directory, vfs, &q->failed, why);
+static int open_files(struct sqlite_store *q, const struct sqlite_place *place, struct watermark_line mark,
+                      struct why *why) {
+    int code = sqlite_journal_open(&q->journal, place, &q->failed, why);
     if (code == 0)
-        code = sqlite_history_open(&q->history, q->directory, vfs, &q->failed, why);
+        code = sqlite_history_open(&q->history, place, &q->failed, why);
     if (code != 0)
         return code;
     code = sqlite_store_compare(mark, q->journal.epoch, q->journal.last, why);
@@ -241,7 +242,7 @@ static int take_over(struct sqlite_store *q, struct why *why) {
     return code == 0 ? watermark_sync(&q->watermark, why) : code;
 }
 
-static int open_all(struct sqlite_store *q, const char *vfs, struct why *why) {
+static int open_all(struct sqlite_store *q, const struct sqlite_place *place, struct why *why) {
     struct watermark_line mark;
     bool fresh = false;
     int code = make_directory(q->directory, why);
@@ -250,11 +251,11 @@ static int open_all(struct sqlite_store *q, const char *vfs, struct why *why) {
     if (code == 0)
         code = read_mark(q, &mark, &fresh, why);
     if (code == 0)
-        code = check_files(q, vfs, mark, fresh, why);
+        code = check_files(q, place, mark, fresh, why);
     if (code == 0 && fresh)
         code = watermark_create(&q->watermark, q->directory, why);
     if (code == 0)
-        code = open_files(q, vfs, mark, why);
+        code = open_files(q, place, mark, why);
     return code == 0 ? take_over(q, why) : code;
 }
 
@@ -271,7 +272,12 @@ int sqlite_store_open(struct store **out, const char *directory, const struct sq
     q->directory = copy;
     q->lock.fd = -1;
     q->watermark.fd = -1;
-    int code = open_all(q, options == NULL ? NULL : options->vfs, why);
+    struct sqlite_place place = { .directory = q->directory };
+    if (options != NULL) {
+        place.vfs = options->vfs;
+        place.log_pages_max = options->log_pages_max;
+    }
+    int code = open_all(q, &place, why);
     if (code != 0) {
         sqlite_close(&q->head);
         return code;

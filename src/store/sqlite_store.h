@@ -13,7 +13,8 @@ struct sqlite_journal;
 struct sqlite_history;
 
 struct sqlite_store_options {
-    const char *vfs; /* an SQLite file layer by name, for tests; NULL: the system's */
+    const char *vfs;   /* an SQLite file layer by name, for tests; NULL: the system's */
+    int log_pages_max; /* of the write-ahead log before a checkpoint; 0: 2,000 */
 };
 
 /* Open a directory, or create it (its parent must exist). Everything is checked before anything is changed:

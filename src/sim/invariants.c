@@ -1,0 +1,542 @@
+#include "sim/invariants.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/hash.h"
+#include "base/limits.h"
+#include "sim/sometimes.h"
+#include "sim/world.h"
+
+enum {
+    CALLS_PER_HOUR_MAX = 100,
+};
+
+/* ---- during a step ---- */
+
+void invariants_step(struct world *w, size_t calls_before) {
+    const struct effects *effects = &w->driver.effects;
+    struct engine_figures figures;
+
+    engine_figures(w->driver.engine, &figures);
+    if (figures.calls_open > w->swarm.calls_max)
+        world_fail(w, FAILURE_CORRECTNESS, "I-R1", "%llu calls out, at most %u",
+                   (unsigned long long)figures.calls_open, w->swarm.calls_max);
+    if (figures.unfinished > w->figures.unfinished_max_seen)
+        w->figures.unfinished_max_seen = figures.unfinished;
+    if (figures.memory_used > 256u * 1024 * 1024)
+        world_fail(w, FAILURE_CORRECTNESS, "I-R1", "the memory limit is passed");
+    if (figures.calls_open == w->swarm.calls_max)
+        SOMETIMES(calls_waited);
+    for (size_t i = calls_before; i < effects->call_count; i++) {
+        const struct transaction *t = engine_find(w->driver.engine, SLICE("default"), effects->calls[i].gid);
+
+        if (t == NULL || t->suspended)
+            world_fail(w, FAILURE_CORRECTNESS, "suspend", "%.*s is called while suspended",
+                       SLICE_PRINT(effects->calls[i].gid));
+    }
+}
+
+/* ---- at a send ---- */
+
+static bool by_hand(const struct plan *p) {
+    return p->asked_force || p->asked_resolve;
+}
+
+static void check_call_words(struct world *w, struct plan *p, const struct call *call) {
+    const struct branch_request *b = p->witness.branches[call->branch];
+
+    if (!slice_equal(call->url, b->to[call->role].url) || !slice_equal(call->branch_id, b->id) ||
+        call->timeout_ms != b->to[call->role].timeout_ms ||
+        !slice_is(call->operation, operation_word(p->witness.mode, call->role)))
+        world_fail(w, FAILURE_CORRECTNESS, "I-G6", "%.*s.b%u: the call is not what was asked for",
+                   SLICE_PRINT(p->gid), call->branch);
+}
+
+static void check_pace(struct world *w, struct plan *p, const struct call *call) {
+    struct deed *deed = &p->deeds[call->branch];
+    const struct witness_operation *o = &p->witness.operation[call->branch][call->role];
+    uint64_t hours = w->now_us / (UINT64_C(3600) * 1000000) + 1;
+    uint64_t allowed = CALLS_PER_HOUR_MAX * hours + 3 * w->figures.crashes + 2 * p->nudges;
+
+    if (o->verdict != VERDICT_WORKING)
+        deed->sends[call->role]++;
+    if (deed->sends[call->role] > allowed)
+        world_fail(w, FAILURE_LIVENESS, "hot-loop", "%.*s.b%u role %u is called %u times",
+                   SLICE_PRINT(p->gid), call->branch, call->role, deed->sends[call->role]);
+    if (o->next_ms > world_clock_ms(w) && o->next_ms > w->driver.last_now_ms)
+        world_fail(w, FAILURE_CORRECTNESS, "never-early", "%.*s.b%u role %u attempt %u leaves %llu ms early",
+                   SLICE_PRINT(p->gid), call->branch, call->role, call->attempt,
+                   (unsigned long long)(o->next_ms - world_clock_ms(w)));
+}
+
+void invariants_call(struct world *w, const struct call *call) {
+    struct plan *p = plan_find(w, call->gid);
+    const char *missing;
+    struct deed *deed;
+
+    if (p == NULL || call->branch >= p->branch_count) {
+        world_fail(w, FAILURE_CORRECTNESS, "I-G3", "a call that belongs to nothing");
+        return;
+    }
+    deed = &p->deeds[call->branch];
+    missing = witness_allows(p, call->branch, call->role, call->attempt);
+    if (missing != NULL) {
+        if (!by_hand(p))
+            world_fail(w, FAILURE_CORRECTNESS, "I-G3", "%.*s.b%u role %u attempt %u: %s", SLICE_PRINT(p->gid),
+                       call->branch, call->role, call->attempt, missing);
+        return;
+    }
+    if (call->transaction != p->witness.id)
+        world_fail(w, FAILURE_CORRECTNESS, "I-G3", "%.*s: a call of another transaction",
+                   SLICE_PRINT(p->gid));
+    if (deed->open[call->role] > 0)
+        world_fail(w, FAILURE_CORRECTNESS, "I-G7", "%.*s.b%u role %u: two attempts at once",
+                   SLICE_PRINT(p->gid), call->branch, call->role);
+    if (call->role == ROLE_BACKWARD && deed->open[ROLE_FORWARD] > 0)
+        world_fail(w, FAILURE_CORRECTNESS, "I-S4", "%.*s.b%u is undone beside its open call",
+                   SLICE_PRINT(p->gid), call->branch);
+    if (0 && call->attempt <= deed->last_sent[call->role] && p->purged_id == 0)
+        world_fail(w, FAILURE_CORRECTNESS, "G5", "%.*s.b%u role %u: attempt %u leaves twice",
+                   SLICE_PRINT(p->gid), call->branch, call->role, call->attempt);
+    deed->last_sent[call->role] = call->attempt;
+    check_call_words(w, p, call);
+    check_pace(w, p, call);
+}
+
+/* ---- at an answer ---- */
+
+static void untrue(struct world *w, const struct ask *ask, const struct told *told, const char *invariant,
+                   const char *sentence) {
+    world_fail(w, FAILURE_CORRECTNESS, invariant, "%.*s: answer %u to event %u: %s",
+               SLICE_PRINT(ask->plan->gid), told->kind, ask->kind, sentence);
+}
+
+/* I-G1 and I-G2: whatever is said is durable, and is never taken back. */
+static void check_durable(struct world *w, const struct ask *ask, const struct told *told) {
+    struct plan *p = ask->plan;
+    const struct witness *t = &p->witness;
+
+    if (told->id != t->id) {
+        if (told->id != p->purged_id)
+            untrue(w, ask, told, "I-G2", "it shows a transaction that is not durable");
+        return;
+    }
+    if (told->seq > t->seq)
+        untrue(w, ask, told, "I-G2", "it shows what is not durable");
+    if (told->decision != DECISION_NONE && told->decision != t->decision)
+        untrue(w, ask, told, "I-G1", "it shows another decision");
+    if (p->told_id == told->id) {
+        if (told->seq < p->told_seq)
+            untrue(w, ask, told, "G12", "it shows less than an earlier answer");
+        if (p->told_decision != DECISION_NONE && told->decision != p->told_decision)
+            untrue(w, ask, told, "I-G1", "an earlier answer told another decision");
+        if (p->told_status != 0 && told->status != p->told_status)
+            untrue(w, ask, told, "I-G8", "an earlier answer told another end");
+    }
+    p->told_id = told->id;
+    p->told_seq = told->seq;
+    p->told_decision = told->decision;
+    p->told_status = status_is_final(told->status) ? told->status : 0;
+}
+
+static void check_submit(struct world *w, const struct ask *ask, const struct told *told) {
+    struct plan *p = ask->plan;
+    bool same = ask->other_body ? told->other_body : told->own_body;
+    bool *accepted = ask->other_body ? &p->told_accepted_other : &p->told_accepted_own;
+
+    switch (told->kind) {
+    case REPLY_ACCEPTED:
+        if (!same)
+            untrue(w, ask, told, "G10", "another body was accepted");
+        if (p->accepted_id == told->id)
+            untrue(w, ask, told, "I-G8", "accepted twice");
+        p->accepted_id = told->id;
+        *accepted = true;
+        break;
+    case REPLY_REPEATED:
+        SOMETIMES(submit_repeated);
+        if (!same)
+            untrue(w, ask, told, "G10", "taken for a repeat of another body");
+        break;
+    case REPLY_OTHER_BODY:
+        SOMETIMES(other_body_refused);
+        if (same)
+            untrue(w, ask, told, "G10", "a repeat was refused");
+        break;
+    case REPLY_FULL:
+        SOMETIMES(full_refused);
+        break;
+    case REPLY_NO_MEMORY:
+        SOMETIMES(memory_refused);
+        break;
+    default:
+        untrue(w, ask, told, "G10", "no answer to a submit");
+    }
+}
+
+static void check_decision(struct world *w, const struct ask *ask, const struct told *told) {
+    uint8_t asked = ask->kind == EVENT_COMMIT ? DECISION_COMMIT : DECISION_ROLLBACK;
+    bool normal = told->status < STATUS_HEURISTIC_COMMIT;
+
+    if (told->kind == REPLY_STATE && normal && told->decision != asked)
+        untrue(w, ask, told, "I-G1", "agreed, but the decision is another");
+    if (told->kind == REPLY_ALREADY_DECIDED && normal &&
+        (told->decision == asked || told->decision == DECISION_NONE))
+        untrue(w, ask, told, "I-G1", "refused, but the decision is that one");
+    if (told->kind == REPLY_ALREADY_DECIDED && asked == DECISION_COMMIT)
+        SOMETIMES(commit_after_rollback);
+    if (told->kind == REPLY_ALREADY_DECIDED && asked == DECISION_ROLLBACK)
+        SOMETIMES(rollback_after_commit);
+}
+
+static void check_register(struct world *w, const struct ask *ask, const struct told *told) {
+    bool late = ask->branch >= ask->plan->branch_count;
+
+    if (told->kind == REPLY_STATE && late)
+        untrue(w, ask, told, "I-T4", "a late branch was taken");
+    if (told->kind == REPLY_ALREADY_DECIDED)
+        SOMETIMES(branch_refused_late);
+    if (told->kind == REPLY_OTHER_BODY && !late)
+        untrue(w, ask, told, "G10", "a repeated branch was taken for another");
+    if (told->kind == REPLY_STATE && told->branch_count <= ask->branch)
+        untrue(w, ask, told, "I-G2", "registered, but not there");
+    if (told->kind == REPLY_STATE && told->branch_count > ask->branch + 1u)
+        SOMETIMES(branch_repeated);
+}
+
+void invariants_answer(struct world *w, const struct ask *ask, const struct told *told) {
+    struct plan *p = ask->plan;
+
+    if (told->kind == 0 || told->event != ask->kind) {
+        untrue(w, ask, told, "G11", "no answer");
+        return;
+    }
+    if (told->has)
+        check_durable(w, ask, told);
+    else if (told->kind == REPLY_NOT_FOUND && p->told_id != 0 && p->purged_id != p->told_id)
+        untrue(w, ask, told, "I-G4", "not found, but it was told to be there");
+    if (ask->kind == EVENT_SUBMIT)
+        check_submit(w, ask, told);
+    if (ask->kind == EVENT_COMMIT || ask->kind == EVENT_ROLLBACK)
+        check_decision(w, ask, told);
+    if (ask->kind == EVENT_REGISTER)
+        check_register(w, ask, told);
+    if (ask->kind == EVENT_SHOW && told->kind != REPLY_STATE && told->kind != REPLY_NOT_FOUND)
+        untrue(w, ask, told, "G11", "a question is answered with a refusal");
+    if (told->kind == REPLY_NOT_ALLOWED || told->kind == REPLY_NO_BRANCH)
+        SOMETIMES(operator_refused);
+}
+
+/* ---- after a recovery ---- */
+
+static uint64_t records_digest(const struct transaction *t) {
+    struct image_cursor cursor;
+    struct slice bytes;
+    uint64_t digest = 0;
+
+    transaction_records(t, &cursor);
+    while (transaction_next_record(&cursor, &bytes))
+        digest = digest * UINT64_C(0x100000001b3) ^ hash_stable(bytes);
+    return digest;
+}
+
+static void check_recovered(struct world *w, const struct engine *e, struct plan *p) {
+    const struct transaction *t = engine_find(e, SLICE("default"), p->gid);
+    const struct stored_row *row;
+
+    if (p->witness.id == 0 || p->witness.id == p->purged_id) {
+        if (t != NULL)
+            world_fail(w, FAILURE_CORRECTNESS, "I-G2", "%.*s comes back from nowhere", SLICE_PRINT(p->gid));
+        return;
+    }
+    if (t == NULL) {
+        row = sim_store_row(&w->store, STORED_TRANSACTION, p->witness.id);
+        if (row == NULL || !row->final || row->seq != p->witness.seq)
+            world_fail(w, FAILURE_CORRECTNESS, "I-G4", "%.*s is lost: %u durable records",
+                       SLICE_PRINT(p->gid), p->witness.seq);
+        return;
+    }
+    if (t->id != p->witness.id || t->seq != p->witness.seq || records_digest(t) != p->witness.digest)
+        world_fail(w, FAILURE_CORRECTNESS, "I-G2", "%.*s comes back with %u records, %u are durable",
+                   SLICE_PRINT(p->gid), t->seq, p->witness.seq);
+    if (t->decision != p->witness.decision || t->status != p->witness.status)
+        world_fail(w, FAILURE_CORRECTNESS, "I-G1", "%.*s comes back as %s, was %s", SLICE_PRINT(p->gid),
+                   status_word(t->status), status_word(p->witness.status));
+}
+
+void invariants_recovered(struct world *w, const struct engine *e) {
+    for (uint32_t i = 0; i < w->plan_count && !world_failed(w); i++)
+        check_recovered(w, e, &w->plans[i]);
+}
+
+/* ---- at the end ---- */
+
+static bool is_excused(const struct plan *p) {
+    if (p->missing_pointer)
+        return true;
+    for (uint16_t i = 0; i < p->branch_count; i++)
+        for (int role = 0; role < ROLE_COUNT; role++)
+            if (p->deeds[i].refusals_left[role] == UINT32_MAX)
+                return true;
+    return false;
+}
+
+/* Whether this one has come to its end, or to a stand that somebody must look at and can see. */
+static bool is_at_rest(struct world *w, const struct plan *p) {
+    const struct transaction *t;
+    uint16_t branch;
+    uint8_t role;
+
+    if (p->witness.id == 0)
+        return p->client.dead || p->client.stage != CLIENT_SUBMITTING;
+    if (status_is_final(p->witness.status))
+        return true;
+    if (!is_excused(p) || w->driver.engine == NULL)
+        return false;
+    t = engine_find(w->driver.engine, SLICE("default"), p->gid);
+    return t != NULL && transaction_attention(t, &branch, &role) != 0;
+}
+
+bool invariants_all_final(struct world *w) {
+    for (uint32_t i = 0; i < w->plan_count; i++)
+        if (!is_at_rest(w, &w->plans[i]))
+            return false;
+    return true;
+}
+
+void invariants_calm(struct world *w) {
+    (void)w;
+}
+
+static void wrong(struct world *w, const struct plan *p, uint16_t branch, const char *invariant,
+                  const char *sentence) {
+    const struct deed *deed = &p->deeds[branch];
+
+    world_fail(w, FAILURE_CORRECTNESS, invariant, "%.*s.b%u is %s, but %s (did %u, confirmed %u, undid %u)",
+               SLICE_PRINT(p->gid), branch, status_word(p->witness.status), sentence,
+               deed->effects[ROLE_FORWARD], deed->effects[ROLE_CONFIRM], deed->effects[ROLE_BACKWARD]);
+}
+
+static void check_committed(struct world *w, const struct plan *p, uint16_t branch) {
+    const struct deed *deed = &p->deeds[branch];
+    const char *invariant = p->request.mode == MODE_SAGA ? "I-S1" : "I-T1";
+
+    if (deed->effects[ROLE_FORWARD] != 1)
+        wrong(w, p, branch, invariant, "its action did not take effect exactly once");
+    if (deed->effects[ROLE_BACKWARD] != 0 || deed->marker)
+        wrong(w, p, branch, invariant, "it was undone");
+    if (p->request.mode == MODE_TCC && deed->effects[ROLE_CONFIRM] != 1)
+        wrong(w, p, branch, "I-T3", "its hold was never confirmed");
+}
+
+static void check_rolled_back(struct world *w, const struct plan *p, uint16_t branch) {
+    const struct deed *deed = &p->deeds[branch];
+    const char *invariant = p->request.mode == MODE_SAGA ? "I-S1" : "I-T1";
+
+    if (p->branches[branch].to[ROLE_BACKWARD].url.length == 0)
+        return; /* it has nothing to undo */
+    if (deed->effects[ROLE_FORWARD] > 1 || deed->effects[ROLE_BACKWARD] > 1)
+        wrong(w, p, branch, invariant, "something took effect twice");
+    if (deed->effects[ROLE_FORWARD] != deed->effects[ROLE_BACKWARD])
+        wrong(w, p, branch, p->request.mode == MODE_TCC ? "I-T3" : "I-S5",
+              "what was done and what was undone differ");
+    if (deed->effects[ROLE_CONFIRM] != 0)
+        wrong(w, p, branch, "I-T1", "it was confirmed");
+}
+
+static bool has_resolved(const struct plan *p) {
+    for (uint16_t i = 0; i < p->witness.branch_count; i++)
+        for (int role = 0; role < ROLE_COUNT; role++)
+            if (p->witness.operation[i][role].resolved)
+                return true;
+    return false;
+}
+
+/* Ended by hand, or a second life of a purged gid: effects prove nothing. */
+static bool is_exempt(const struct plan *p) {
+    return p->purged_id != 0 || p->witness.status >= STATUS_HEURISTIC_COMMIT ||
+           (p->witness.id != 0 && has_resolved(p));
+}
+
+static void check_end(struct world *w, const struct plan *p) {
+    for (uint16_t i = 0; i < p->branch_count; i++) {
+        if (i >= p->witness.branch_count || is_exempt(p))
+            break;
+        if (p->witness.status == STATUS_COMMITTED)
+            check_committed(w, p, i);
+        else if (p->witness.status == STATUS_ROLLED_BACK)
+            check_rolled_back(w, p, i);
+    }
+    if (!is_at_rest(w, p))
+        world_fail(w, FAILURE_LIVENESS, "liveness", "%.*s is still %s after ten quiet minutes",
+                   SLICE_PRINT(p->gid), p->witness.id == 0 ? "not accepted" : status_word(p->witness.status));
+}
+
+/* What this plan's legs did to the sum of all money. */
+static int64_t money_moved(const struct plan *p) {
+    int64_t sum = 0;
+
+    for (uint16_t i = 0; i < p->branch_count; i++) {
+        const struct deed *deed = &p->deeds[i];
+        bool took =
+            p->request.mode == MODE_TCC ? deed->confirmed : deed->forward == FORWARD_DONE && !deed->undone;
+
+        if (took && deed->kind == DEED_DEBIT)
+            sum -= deed->amount;
+        if (took && deed->kind == DEED_CREDIT)
+            sum += deed->amount;
+    }
+    return sum;
+}
+
+/* I-G7: money only moves. Transfers that a person or a stubborn participant left half done are counted. */
+static void check_money(struct world *w) {
+    int64_t sum = 0, expected = (int64_t)w->participant_count * SIM_ACCOUNTS * SIM_OPENING_BALANCE;
+    int64_t held = 0;
+
+    for (uint32_t i = 0; i < w->participant_count; i++)
+        for (int a = 0; a < SIM_ACCOUNTS; a++) {
+            sum += w->participants[i].accounts[a].balance + w->participants[i].accounts[a].held;
+            held += w->participants[i].accounts[a].held;
+            if (w->participants[i].accounts[a].held < 0)
+                world_fail(w, FAILURE_CORRECTNESS, "I-T3", "an account holds less than nothing");
+        }
+    for (uint32_t i = 0; i < w->plan_count; i++) {
+        const struct plan *p = &w->plans[i];
+        bool final = p->witness.id != 0 && status_is_final(p->witness.status) && !is_exempt(p);
+
+        expected += money_moved(p);
+        if (final && money_moved(p) != 0)
+            world_fail(w, FAILURE_CORRECTNESS, "I-G7", "%.*s is %s and made or lost money",
+                       SLICE_PRINT(p->gid), status_word(p->witness.status));
+    }
+    if (sum != expected)
+        world_fail(w, FAILURE_CORRECTNESS, "I-G7", "the books hold %lld, not %lld", (long long)sum,
+                   (long long)expected);
+    (void)held;
+}
+
+void invariants_end(struct world *w) {
+    struct engine_figures figures;
+
+    for (uint32_t i = 0; i < w->plan_count && !world_failed(w); i++) {
+        const struct plan *p = &w->plans[i];
+
+        check_end(w, p);
+        if (p->witness.id != 0 && status_is_final(p->witness.status))
+            w->figures.finished++;
+        else
+            w->figures.stuck++;
+    }
+    check_money(w);
+    if (w->driver.engine == NULL || w->figures.stuck > 0)
+        return;
+    engine_figures(w->driver.engine, &figures);
+    if (figures.calls_open != 0 || figures.unfinished != 0 || figures.attention != 0 ||
+        figures.suspended != 0)
+        world_fail(w, FAILURE_CORRECTNESS, "I-R1", "all is final, yet %llu calls, %llu unfinished",
+                   (unsigned long long)figures.calls_open, (unsigned long long)figures.unfinished);
+    if (engine_due(w->driver.engine) != UINT64_MAX)
+        world_fail(w, FAILURE_CORRECTNESS, "I-R1", "all is final, yet something is due");
+}
+
+/* ---- cold restarts ---- */
+
+static uint64_t mix(uint64_t digest, uint64_t number) {
+    return (digest ^ number) * UINT64_C(0x9e3779b97f4a7c15) ^ (digest >> 29);
+}
+
+static uint64_t state_digest(const struct transaction *t) {
+    uint64_t digest = mix(t->id, t->seq);
+
+    digest = mix(digest, (uint64_t)t->status << 16 | (uint64_t)t->decision << 8 | t->cause);
+    digest = mix(digest, t->suspended);
+    digest = mix(digest, t->deadline_ms);
+    for (uint16_t i = 0; i < t->branch_count; i++)
+        for (int role = 0; role < ROLE_COUNT; role++) {
+            const struct operation *o = &t->branches[i].operation[role];
+
+            digest = mix(digest, (uint64_t)o->status << 24 | (uint64_t)o->ever_unknown << 2 |
+                                     (uint64_t)o->ever_working << 1 | o->not_done);
+            digest = mix(digest, (uint64_t)o->attempt << 32 | o->failures);
+            digest = mix(digest, o->next_ms);
+            digest = mix(digest, o->attention_ms);
+        }
+    return digest;
+}
+
+uint64_t invariants_digest(struct world *w, const struct engine *e, const struct sim_store *store) {
+    uint64_t digest = 0;
+
+    for (uint32_t i = 0; i < w->plan_count; i++) {
+        const struct plan *p = &w->plans[i];
+        const struct transaction *t = engine_find(e, SLICE("default"), p->gid);
+        const struct stored_row *row = sim_store_row(store, STORED_TRANSACTION, p->witness.id);
+        struct buffer image;
+
+        buffer_init(&image, SIZE_MAX / 2);
+        if (t != NULL) {
+            transaction_image(t, &image);
+            digest = mix(digest, hash_stable(buffer_slice(&image)));
+            if (!status_is_final(t->status))
+                digest = mix(digest, state_digest(t));
+        } else if (row != NULL) {
+            digest = mix(digest, hash_stable(row->image));
+        }
+        buffer_done(&image);
+    }
+    return digest;
+}
+
+/* Fold everything there is, as a driver would, until nothing is left to fold. */
+static void fold_everything(struct engine *e, struct sim_store *store) {
+    struct stored_row rows[8];
+    struct arena arena;
+    size_t count;
+
+    engine_durable(e, store->batch_last);
+    arena_init(&arena, 16 * 1024, 64 * 1024 * 1024);
+    while ((count = engine_fold(e, UINT64_MAX, rows, 8, 1024 * 1024, &arena)) > 0) {
+        sim_store_fold(store, rows, count);
+        sim_store_fold_done(store);
+        engine_folded(e);
+        arena_reset(&arena);
+    }
+    sim_store_trim(store, engine_trim_point(e));
+    arena_done(&arena);
+}
+
+void invariants_cold(struct world *w) {
+    uint64_t before = invariants_digest(w, w->driver.engine, &w->store), first = 0, second = 0, folded = 0;
+    struct sim_store copy;
+    struct engine *e;
+
+    sim_store_copy(&copy, &w->store);
+    e = sim_driver_recover(w, &copy);
+    if (e != NULL) {
+        first = invariants_digest(w, e, &copy);
+        fold_everything(e, &copy);
+        engine_free(e);
+        if (copy.broken != NULL)
+            world_fail(w, FAILURE_CORRECTNESS, "G2", "store: %s", copy.broken);
+        else if (copy.batch_count > 0)
+            world_fail(w, FAILURE_CORRECTNESS, "I-R1", "everything is folded, yet the journal keeps batches");
+    }
+    if (!world_failed(w) && (e = sim_driver_recover(w, &copy)) != NULL) {
+        folded = invariants_digest(w, e, &copy);
+        engine_free(e);
+    }
+    if (!world_failed(w) && (e = sim_driver_recover(w, &w->store)) != NULL) {
+        second = invariants_digest(w, e, &w->store);
+        engine_free(e);
+    }
+    sim_store_done(&copy);
+    if (world_failed(w))
+        return;
+    if (first != before || second != before || folded != before)
+        world_fail(w, FAILURE_CORRECTNESS, "I-G8",
+                   "states differ: live %llx, recovered %llx %llx, folded %llx", (unsigned long long)before,
+                   (unsigned long long)first, (unsigned long long)second, (unsigned long long)folded);
+    w->digest ^= before;
+}

@@ -66,15 +66,24 @@ static bool is_undone(const struct transaction *t, const struct branch *b) {
            backward->status == OPERATION_RESOLVED;
 }
 
-/* Reverse order: whoever was allowed to start only after this branch is undone first (I-S4). */
-static bool followers_are_undone(const struct transaction *t, size_t branch) {
-    for (size_t i = 0; i < t->branch_count; i++) {
-        const struct branch *follower = &t->branches[i];
-        for (size_t k = 0; k < follower->after_count; k++)
-            if (follower->after[k] == branch && !is_undone(t, follower))
-                return false;
+/* Reverse order (I-S4): a branch waits while anything that comes after it, directly or through others, is not
+ * undone. One pass from the end settles it when branches stand in their order, which they nearly always do.
+ */
+static void hold_predecessors(const struct transaction *t, bool held[LIMIT_BRANCHES]) {
+    bool changed = t->status == STATUS_ROLLING_BACK;
+    assert(t->branch_count <= LIMIT_BRANCHES);
+    while (changed) {
+        changed = false;
+        for (size_t i = t->branch_count; i-- > 0;) {
+            const struct branch *b = &t->branches[i];
+            if (!held[i] && is_undone(t, b))
+                continue;
+            for (size_t k = 0; k < b->after_count; k++) {
+                changed |= !held[b->after[k]] && b->after[k] > i;
+                held[b->after[k]] = true;
+            }
+        }
     }
-    return true;
 }
 
 static bool may_start_forward(const struct transaction *t, const struct branch *b) {
@@ -82,15 +91,13 @@ static bool may_start_forward(const struct transaction *t, const struct branch *
     return going && t->drive == DRIVE_SERVER && predecessors_succeeded(t, b);
 }
 
-static bool may_start_backward(const struct transaction *t, size_t branch) {
-    const struct branch *b = &t->branches[branch];
+static bool may_start_backward(const struct transaction *t, const struct branch *b) {
     const struct operation *forward = &b->operation[ROLE_FORWARD];
     return t->status == STATUS_ROLLING_BACK && !in_progress(forward) && !forward->open &&
-           drive_undo_needed(t, b) && followers_are_undone(t, branch);
+           drive_undo_needed(t, b);
 }
 
-static bool may_start(const struct transaction *t, size_t branch, uint8_t role) {
-    const struct branch *b = &t->branches[branch];
+static bool may_start(const struct transaction *t, const struct branch *b, uint8_t role, bool held) {
     if (b->operation[role].status != OPERATION_PENDING || b->to[role].url.length == 0)
         return false;
     switch (role) {
@@ -99,7 +106,7 @@ static bool may_start(const struct transaction *t, size_t branch, uint8_t role) 
     case ROLE_CONFIRM:
         return t->status == STATUS_COMMITTING;
     default:
-        return may_start_backward(t, branch);
+        return !held && may_start_backward(t, b);
     }
 }
 
@@ -140,11 +147,16 @@ static void start(struct step *s, uint16_t branch, uint8_t role) {
     step_put(s, &r);
 }
 
+/* Stops when a decision falls on the way (a reference to nothing is a refusal): other things are owed then.
+ */
 static void start_owed(struct step *s) {
     struct transaction *t = s->transaction;
-    for (uint16_t i = 0; i < t->branch_count; i++)
-        for (uint8_t role = 0; role < ROLE_COUNT; role++)
-            if (may_start(t, i, role))
+    uint8_t status = t->status;
+    bool held[LIMIT_BRANCHES] = { false };
+    hold_predecessors(t, held);
+    for (uint16_t i = 0; i < t->branch_count && t->status == status; i++)
+        for (uint8_t role = 0; role < ROLE_COUNT && t->status == status; role++)
+            if (may_start(t, &t->branches[i], role, held[i]))
                 start(s, i, role);
 }
 
@@ -224,8 +236,11 @@ static void send_allowed(struct step *s) {
 void drive(struct step *s) {
     struct transaction *t = s->transaction;
     while (!status_is_final(t->status) && !t->suspended) {
+        uint8_t status = t->status;
         drop_moot(s);
         start_owed(s);
+        if (t->status != status)
+            continue;
         if (t->status == STATUS_ROLLING_BACK)
             drop_moot(s);
         if (!anything_in_progress(t)) {

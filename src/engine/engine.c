@@ -50,12 +50,12 @@ static void drop_forgotten(struct engine *e, struct chain *head) {
 }
 
 static void drop_everything(struct engine *e) {
+    drop_forgotten(e, &e->dirty); /* first: the chains run through seats too */
+    drop_forgotten(e, &e->folding);
     for (struct seat *seat; (seat = order_above(&e->by_id, 0)) != NULL;) {
         order_remove(&e->by_id, seat->thing.id);
         seat_drop(e, seat);
     }
-    drop_forgotten(e, &e->dirty);
-    drop_forgotten(e, &e->folding);
     for (size_t i = 0; i < e->answers.capacity; i++) {
         struct answer *a = e->answers.slots[i].item;
         if (a != NULL)

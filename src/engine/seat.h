@@ -76,8 +76,9 @@ struct engine {
     struct buffer record;     /* the record being made */
     struct transaction shown; /* a transaction read from history for one step */
     bool shown_loaded;
-    uint64_t batch;   /* of the turn being filled */
-    uint64_t durable; /* highest durable batch */
+    uint64_t batch;     /* of the turn being filled */
+    uint64_t durable;   /* highest durable batch */
+    uint64_t ticked_ms; /* of the last tick */
     uint64_t last_id;
     uint64_t answer_id;
     uint64_t audit_id;

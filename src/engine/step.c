@@ -173,6 +173,7 @@ enum {
 };
 
 void tick_step(struct engine *e, const struct event *event, struct effects *effects) {
+    e->ticked_ms = event->now_ms;
     answers_forget(e, event->now_ms, effects);
     for (int i = 0; i < WAKES_PER_TICK; i++) {
         struct due *due = due_first(&e->due);
@@ -193,8 +194,8 @@ uint64_t engine_due(const struct engine *e) {
     const struct due *due = due_first(&e->due);
     const struct due *answer = due_first(&e->answers_due);
     uint64_t at_ms = due == NULL ? UINT64_MAX : due->at_ms;
-    if (due != NULL && e->figures.calls_open >= e->options.calls_max)
-        at_ms += PAUSE_WHEN_FULL_MS;
+    if (due != NULL && e->figures.calls_open >= e->options.calls_max && at_ms <= e->ticked_ms)
+        at_ms = e->ticked_ms + PAUSE_WHEN_FULL_MS; /* the last tick could not serve it either */
     if (answer != NULL && answer->at_ms < at_ms)
         at_ms = answer->at_ms;
     return at_ms;

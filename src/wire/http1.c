@@ -428,6 +428,9 @@ static int finish_response(struct http1_response *r) {
         h->framing = h->content_length > 0 ? HTTP1_LENGTH : HTTP1_NO_BODY;
     else
         h->framing = HTTP1_UNTIL_CLOSE;
+    /* A 204, a 304 or an answer to HEAD may name the length of a body that it does not carry. */
+    if (h->framing != HTTP1_LENGTH)
+        h->content_length = 0;
     h->keep_alive = !(h->seen & SEEN_CLOSE) && (h->minor == 1 || (h->seen & SEEN_KEEP_ALIVE)) &&
                     h->framing != HTTP1_UNTIL_CLOSE;
     return 0;

@@ -16,24 +16,21 @@ struct reading {
     size_t body_bytes;
 };
 
+/* The bytes behind the head arrive in pieces of this many. */
 static void read_body(struct reading *r, struct slice rest, size_t piece_bytes) {
     struct http1_body body;
     http1_body_init(&body, r->request.head.framing, r->request.head.content_length, LIMIT_BODY_BYTES);
     int code = 0;
-    size_t shown = piece_bytes;
     while (!body.finished) {
         size_t taken = 0;
         struct slice piece = SLICE_NONE;
-        code = http1_body_decode(&body, slice_upto(rest, shown), &taken, &piece);
+        bool last = rest.length <= piece_bytes;
+        code = http1_body_decode(&body, slice_upto(rest, piece_bytes), &taken, &piece);
         FUZZ_CHECK(taken <= rest.length);
         r->body_bytes += piece.length;
-        if (code < 0 && code != ERR_MORE)
+        if ((code < 0 && code != ERR_MORE) || (code == ERR_MORE && last))
             break;
         rest = slice_from(rest, taken);
-        if (code == ERR_MORE && shown >= rest.length)
-            break;
-        if (code == ERR_MORE)
-            shown = piece_bytes;
     }
     FUZZ_CHECK(r->body_bytes <= LIMIT_BODY_BYTES);
     if (code < 0 && code != ERR_MORE)

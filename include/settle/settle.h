@@ -116,7 +116,7 @@ const char *stl_response_header(const stl_response *r, const char *name);
 int stl_response_check(const stl_client *c, const stl_response *r, stl_err *e);
 void stl_response_free(stl_response *r);
 
-/* ---- building and submitting a transaction ------------------------------------------------------------- */
+/* ---- building and submitting a transaction ----------------------------------------------------------- */
 
 typedef struct stl_tx stl_tx;
 typedef struct stl_result stl_result;
@@ -162,7 +162,7 @@ const char *stl_tx_json(stl_tx *t, size_t *length);
  * STL_ETIMEOUT repeat the call with the same gid. */
 int stl_tx_submit(stl_client *c, stl_tx *t, int wait_ms, stl_result **out, stl_err *e);
 
-/* ---- what became of it --------------------------------------------------------------------------------- */
+/* ---- what became of it ------------------------------------------------------------------------------- */
 
 /* The state now. STL_ENOTFOUND when there is no such gid. */
 int stl_tx_get(stl_client *c, const char *gid, stl_result **out, stl_err *e);
@@ -185,8 +185,7 @@ const char *stl_result_reason(const stl_result *r);
 const char *stl_result_json(const stl_result *r, size_t *length);
 void stl_result_free(stl_result *r);
 
-/* ---- streams ---------------------------------------------------------------------------------------------
- */
+/* ---- streams ----------------------------------------------------------------------------------------- */
 
 /* One server-sent event; the strings live during the callback. */
 typedef struct stl_event {

@@ -71,8 +71,7 @@ static void complain(struct load *l, struct client *c, const char *format, ...) 
     va_end(arguments);
 }
 
-/* ---- connections
- * --------------------------------------------------------------------------------------------- */
+/* ---- connections ------------------------------------------------------------------------------------- */
 
 static int connect_line(struct load *l, struct line *line) {
     struct sockaddr_in address = { .sin_family = AF_INET };
@@ -105,8 +104,7 @@ static void cut_line(struct line *line) {
     line->have = 0;
 }
 
-/* ---- transactions
- * ---------------------------------------------------------------------------------------------- */
+/* ---- transactions ------------------------------------------------------------------------------------ */
 
 static void send_wave(struct load *l, struct client *c) {
     for (unsigned i = 0; i < l->script.count; i++) {
@@ -231,8 +229,7 @@ static void take_input(struct load *l, struct line *line) {
         advance(l, c);
 }
 
-/* ---- the run
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- the run ----------------------------------------------------------------------------------------- */
 
 static void tell(struct load *l, enum load_moment moment) {
     uint64_t now = now_us();

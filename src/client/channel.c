@@ -85,7 +85,7 @@ static int receive_plain(int fd, char *to, size_t length, int64_t deadline_ms, s
     }
 }
 
-/* ---- TLS ------------------------------------------------------------------------------------------- */
+/* ---- TLS --------------------------------------------------------------------------------------------- */
 
 static int tls_why(struct why *why, int code, const char *doing, const SSL *ssl) {
     unsigned long error = ERR_get_error();

@@ -248,7 +248,7 @@ int client_exchange(stl_client *c, const struct client_call *call, stl_response 
     return result;
 }
 
-/* ---- the public part ----------------------------------------------------------------------------------- */
+/* ---- the public part --------------------------------------------------------------------------------- */
 
 static bool repeatable(const char *method) {
     return strcmp(method, "GET") == 0 || strcmp(method, "PUT") == 0 || strcmp(method, "DELETE") == 0 ||

@@ -15,8 +15,7 @@ struct stl_result {
     int attention;
 };
 
-/* ---- reading
- * ----------------------------------------------------------------------------------------------- */
+/* ---- reading ----------------------------------------------------------------------------------------- */
 
 static const char *text_member(stl_result *r, struct json_value object, const char *name) {
     struct json_value value;
@@ -119,8 +118,7 @@ void stl_result_free(stl_result *r) {
     free(r);
 }
 
-/* ---- asking
- * -------------------------------------------------------------------------------------------------- */
+/* ---- asking ------------------------------------------------------------------------------------------ */
 
 static int ask(stl_client *c, struct client_call *call, const struct buffer *path, stl_result **out,
                stl_err *e) {

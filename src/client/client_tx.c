@@ -121,7 +121,7 @@ int stl_tx_client_driven(stl_tx *t, int yes) {
     return 0;
 }
 
-/* ---- branches ------------------------------------------------------------------------------------------ */
+/* ---- branches ---------------------------------------------------------------------------------------- */
 
 static int add_branch(stl_tx *t, const char *id, const void *body, size_t length, struct branch **out) {
     struct json_report report;
@@ -253,8 +253,7 @@ int stl_tx_retry(stl_tx *t, int first_ms, int factor_percent, int max_ms, long l
     return 0;
 }
 
-/* ---- as JSON ---------------------------------------------------------------------------------------------
- */
+/* ---- as JSON ----------------------------------------------------------------------------------------- */
 
 static void put_ms(struct json_writer *w, const char *name, long long ms) {
     char text[32];

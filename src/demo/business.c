@@ -16,8 +16,7 @@ static int64_t number_of(struct json_value body, const char *name) {
     return number;
 }
 
-/* ---- the shop -------------------------------------------------------------------------------------------
- */
+/* ---- the shop ---------------------------------------------------------------------------------------- */
 
 static int place_order(struct ledger *l, struct slice gid, struct json_value body, struct buffer *answer,
                        struct why *why) {
@@ -110,8 +109,7 @@ static const char *const cancel_points[] = {
     NULL,
 };
 
-/* ---- the trip --------------------------------------------------------------------------------------------
- */
+/* ---- the trip ---------------------------------------------------------------------------------------- */
 
 static int book(struct ledger *l, struct slice gid, const char *what, int64_t price, struct buffer *answer,
                 struct why *why) {

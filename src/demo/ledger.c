@@ -31,8 +31,7 @@ void ledger_close(struct ledger *l) {
     l->database = NULL;
 }
 
-/* ---- statements ------------------------------------------------------------------------------------------
- */
+/* ---- statements -------------------------------------------------------------------------------------- */
 
 static int bind(sqlite3_stmt *statement, const char *kinds, va_list values) {
     int result = SQLITE_OK;
@@ -88,8 +87,7 @@ int ledger_number(struct ledger *l, int64_t *number, int64_t fallback, struct wh
     return result;
 }
 
-/* ---- the barrier
- * ------------------------------------------------------------------------------------------- */
+/* ---- the barrier ------------------------------------------------------------------------------------- */
 
 #define INSERT_ROW "insert or ignore into barrier (gid, branch, op, by) values (?, ?, ?, ?)"
 

@@ -41,8 +41,7 @@ static int remove_folder(void **state) {
     return rmdir(folder);
 }
 
-/* ---- a caller as small as it gets
- * -------------------------------------------------------------------------- */
+/* ---- a caller as small as it gets -------------------------------------------------------------------- */
 
 static int dial(const char *url) {
     struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
@@ -89,8 +88,7 @@ static struct participant *open_one(const char *name) {
     return p;
 }
 
-/* ---- tests
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- tests ------------------------------------------------------------------------------------------- */
 
 static void an_order_is_tried_and_confirmed_once(void **state) {
     (void)state;

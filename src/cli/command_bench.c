@@ -1,0 +1,234 @@
+/* settle bench: measure a settled, or what the machine could do without one. */
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bench/gauge.h"
+#include "bench/load.h"
+#include "cli/command_list.h"
+#include "cli/moment.h"
+#include "cli/progress.h"
+#include "wire/url.h"
+
+#define TEXT_BYTES (64 * 1024)
+
+/* One run: what was asked for, and what the daemon had used when measuring began and ended. */
+struct run {
+    struct cli *cli;
+    struct load_options options;
+    struct load_result result;
+    struct progress progress;
+    char host[64], authority[300], prefix[16];
+    long pid; /* 0: not known, then no figures of the daemon */
+    struct gauge before, after;
+    uint64_t own_before_us, own_after_us;
+};
+
+static void moment(void *self, enum load_moment which, uint64_t done, uint32_t elapsed_ms) {
+    struct run *r = self;
+    struct gauge *gauge = which == LOAD_BEGINS ? &r->before : &r->after;
+    if (which == LOAD_GOES_ON) {
+        progress_tick(&r->progress, "%llu transactions, %llu/s", (unsigned long long)done,
+                      (unsigned long long)(elapsed_ms == 0 ? 0 : done * 1000 / elapsed_ms));
+        return;
+    }
+    if (r->pid > 0 && gauge_read(r->pid, gauge) != 0)
+        r->pid = 0;
+    *(which == LOAD_BEGINS ? &r->own_before_us : &r->own_after_us) = gauge_own_cpu_us();
+}
+
+/* ---- what to run ------------------------------------------------------------------------------------- */
+
+static int set_numbers(struct run *r) {
+    struct cli *cli = r->cli;
+    const char *mode = flags_value(&cli->flags, "mode");
+    long branches = 2, clients = 64;
+    int duration_ms = 0, warmup_ms = 0, delay_ms = 0;
+    if (mode != NULL && strcmp(mode, "saga") != 0 && strcmp(mode, "tcc") != 0)
+        return cli_fail(cli, EXIT_USAGE, "--mode takes saga or tcc, not \"%s\"", mode);
+    int code = cli_number(cli, "branches", 1, LOAD_BRANCHES_MAX, 2, &branches);
+    if (code == 0)
+        code = cli_number(cli, "clients", 1, LOAD_CLIENTS_MAX, 64, &clients);
+    if (code == 0)
+        code = cli_duration(cli, "duration", 10000, &duration_ms);
+    if (code == 0)
+        code = cli_duration(cli, "warmup", 1000, &warmup_ms);
+    if (code == 0)
+        code = cli_duration(cli, "participant-delay", 0, &delay_ms);
+    if (code != 0)
+        return code;
+    r->options.tcc = mode != NULL && strcmp(mode, "tcc") == 0;
+    r->options.branches = (unsigned)branches;
+    r->options.clients = (unsigned)clients;
+    r->options.duration_ms = (uint32_t)(duration_ms > 0 ? duration_ms : 1);
+    r->options.warmup_ms = (uint32_t)warmup_ms;
+    r->options.delay_ms = (uint32_t)delay_ms;
+    return 0;
+}
+
+/* The generator connects by itself, so it needs a numeric address. */
+static int set_target(struct run *r) {
+    struct url url;
+    struct why why;
+    struct addrinfo hints = { .ai_family = AF_INET, .ai_socktype = SOCK_STREAM }, *found = NULL;
+    char name[256];
+    const char *text = stl_client_url(r->cli->client);
+    if (url_decode(slice_text(text), &url, &why) != 0 || url.secure || url.host.length >= sizeof name)
+        return cli_fail(r->cli, EXIT_USAGE, "the bench speaks plain HTTP only: %s", text);
+    snprintf(name, sizeof name, "%.*s", SLICE_PRINT(url.host));
+    if (getaddrinfo(name, NULL, &hints, &found) != 0)
+        return cli_fail(r->cli, EXIT_UNREACHABLE, "%s has no IPv4 address", name);
+    const struct sockaddr_in *address = (const struct sockaddr_in *)(const void *)found->ai_addr;
+    inet_ntop(AF_INET, &address->sin_addr, r->host, sizeof r->host);
+    freeaddrinfo(found);
+    snprintf(r->authority, sizeof r->authority, "%.*s", SLICE_PRINT(url.authority));
+    r->options.host = r->host;
+    r->options.authority = r->authority;
+    r->options.port = url.port;
+    r->options.token = stl_client_token(r->cli->client);
+    return 0;
+}
+
+static int open_target(struct run *r) {
+    stl_err e;
+    struct cli *cli = r->cli;
+    const char *url = flags_value(&cli->flags, "url");
+    stl_opts opts = { .token_file = flags_value(&cli->flags, "token-file") };
+    if (url == NULL)
+        return cli_open(cli);
+    return stl_client_open(&cli->client, url, &opts, &e) == 0 ? 0 : cli_explain(cli, &e);
+}
+
+/* Which process it is: --pid, or what GET /v1/info says when it answers on this machine. */
+static int find_daemon(struct run *r) {
+    struct cli_answer answer;
+    struct json_value value;
+    int64_t pid = 0;
+    int code = cli_number(r->cli, "pid", 1, 0x7fffffff, 0, &r->pid);
+    if (code != 0 || r->pid > 0)
+        return code;
+    code = cli_ask(r->cli, "GET", "/v1/info", SLICE_NONE, 0, &answer);
+    if (code == 0 && json_member(answer.root, "pid", &value) && json_i64(value, &pid) == 0 &&
+        strncmp(r->host, "127.", 4) == 0)
+        r->pid = (long)pid;
+    cli_release(&answer);
+    return code;
+}
+
+/* ---- what came out ----------------------------------------------------------------------------------- */
+
+static const char *kind_word(const struct run *r) {
+    return r->options.kind == LOAD_WHOLE ? "whole" : r->options.kind == LOAD_FLOOR ? "floor" : "http";
+}
+
+static double per_transaction(const struct run *r, uint64_t amount) {
+    return r->result.done == 0 ? 0 : (double)amount / (double)r->result.done;
+}
+
+static void put_fixed(struct json_writer *w, const char *name, double number) {
+    char text[64];
+    int length = snprintf(text, sizeof text, "%.2f", number);
+    json_put_raw(w, name, slice_of(text, (size_t)length));
+}
+
+static void write_json(const struct run *r, struct buffer *to) {
+    const struct load_result *x = &r->result;
+    struct json_writer w;
+    json_writer_init(&w, to);
+    json_put_object(&w, NULL);
+    json_put_text(&w, "lane", kind_word(r));
+    json_put_text(&w, "mode", r->options.tcc ? "tcc" : "saga");
+    json_put_u64(&w, "branches", r->options.branches);
+    json_put_u64(&w, "clients", r->options.clients);
+    json_put_u64(&w, "participant_delay_ms", r->options.delay_ms);
+    put_fixed(&w, "seconds", (double)x->measured_us / 1e6);
+    json_put_u64(&w, "transactions", x->done);
+    put_fixed(&w, "per_second", (double)x->done * 1e6 / (double)x->measured_us);
+    json_put_u64(&w, "p50_us", histogram_at(&x->latency, 500));
+    json_put_u64(&w, "p99_us", histogram_at(&x->latency, 990));
+    json_put_u64(&w, "p999_us", histogram_at(&x->latency, 999));
+    json_put_u64(&w, "max_us", x->latency.max_us);
+    json_put_u64(&w, "errors", x->errors);
+    json_put_text(&w, "first_error", x->first_error[0] == '\0' ? NULL : x->first_error);
+    put_fixed(&w, "bench_cpu_us", per_transaction(r, r->own_after_us - r->own_before_us));
+    if (r->pid > 0) {
+        put_fixed(&w, "daemon_cpu_us", per_transaction(r, r->after.cpu_us - r->before.cpu_us));
+        json_put_u64(&w, "rss_bytes", r->after.rss_bytes);
+        put_fixed(&w, "written_bytes", per_transaction(r, r->after.written_bytes - r->before.written_bytes));
+    }
+    json_put_end(&w);
+    buffer_add_byte(to, '\n');
+}
+
+static void add_ms(struct buffer *to, const char *name, uint64_t us) {
+    buffer_add_format(to, "%s %.2f ms", name, (double)us / 1000);
+}
+
+static void write_table(const struct run *r, struct buffer *to) {
+    const struct load_result *x = &r->result;
+    buffer_add_format(to, "%s  %s  %u branches  %u clients  %.1f s\n", kind_word(r),
+                      r->options.tcc ? "tcc" : "saga", r->options.branches, r->options.clients,
+                      (double)x->measured_us / 1e6);
+    buffer_add_format(to, "  %.0f transactions/s   %llu in all, %llu errors\n",
+                      (double)x->done * 1e6 / (double)x->measured_us, (unsigned long long)x->done,
+                      (unsigned long long)x->errors);
+    add_ms(to, "  latency p50", histogram_at(&x->latency, 500));
+    add_ms(to, "   p99", histogram_at(&x->latency, 990));
+    add_ms(to, "   p99.9", histogram_at(&x->latency, 999));
+    add_ms(to, "   max", x->latency.max_us);
+    buffer_add_format(to, "\n  CPU per transaction: generator and participants %.1f µs",
+                      per_transaction(r, r->own_after_us - r->own_before_us));
+    if (r->pid > 0)
+        buffer_add_format(to, ", settled %.1f µs   memory %.1f MiB   written %.0f bytes per transaction",
+                          per_transaction(r, r->after.cpu_us - r->before.cpu_us),
+                          (double)r->after.rss_bytes / (1024 * 1024),
+                          per_transaction(r, r->after.written_bytes - r->before.written_bytes));
+    if (x->first_error[0] != '\0')
+        buffer_add_format(to, "\n  first error: %s", x->first_error);
+    buffer_add_byte(to, '\n');
+}
+
+static int run(struct run *r) {
+    struct why why;
+    struct buffer text;
+    r->options.moment = moment;
+    r->options.self = r;
+    r->options.prefix = r->prefix;
+    snprintf(r->prefix, sizeof r->prefix, "b%x-%x", (unsigned)getpid() & 0xffff,
+             (unsigned)(moment_now_ms() / 1000) & 0xfffff);
+    progress_begin(&r->progress, r->cli);
+    int result = load_run(&r->options, &r->result, &why);
+    progress_end(&r->progress);
+    if (result != 0)
+        return cli_fail(r->cli, result == ERR_IO ? EXIT_UNREACHABLE : EXIT_FAILED, "%s", why.text);
+    buffer_init(&text, TEXT_BYTES);
+    if (r->cli->format == FORMAT_TABLE)
+        write_table(r, &text);
+    else
+        write_json(r, &text);
+    int code = cli_print(r->cli, &text);
+    return code == 0 && (r->result.done == 0 || r->result.errors > 0) ? EXIT_FAILED : code;
+}
+
+int command_bench(struct cli *cli) {
+    static struct run r;
+    const char *lane = cli_word(cli, 0);
+    r.cli = cli;
+    if (lane != NULL && strcmp(lane, "http") != 0)
+        return cli_fail(cli, EXIT_USAGE, "there is \"settle bench\" and \"settle bench http\", not \"%s\"",
+                        lane);
+    r.options.kind = lane != NULL ? LOAD_HTTP : flags_has(&cli->flags, "floor") ? LOAD_FLOOR : LOAD_WHOLE;
+    int code = set_numbers(&r);
+    if (code == 0 && r.options.kind == LOAD_WHOLE) {
+        cli->curl = cli->dry_run = false;
+        code = open_target(&r);
+        if (code == 0)
+            code = set_target(&r);
+        if (code == 0)
+            code = find_daemon(&r);
+    }
+    return code == 0 ? run(&r) : code;
+}

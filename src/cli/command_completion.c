@@ -1,0 +1,152 @@
+/* Completion scripts, printed from the table of commands. Gids come from the server, through settle itself.
+ */
+#include <string.h>
+
+#include "cli/command_list.h"
+#include "cli/commands.h"
+
+#define SCRIPT_BYTES (512 * 1024)
+
+static void add_words(struct buffer *to, const struct command *c) {
+    for (const struct flag *f = c->flags; f->name != NULL; f++)
+        buffer_add_format(to, "--%s ", f->name);
+    for (const struct flag *f = command_global_flags; f->name != NULL; f++)
+        buffer_add_format(to, "--%s ", f->name);
+}
+
+/* The first words of all commands, each once, or the second words of a group. */
+static void add_names(struct buffer *to, const char *group, const char *between) {
+    const char *last = "";
+    size_t last_length = 0;
+    for (const struct command *c = command_table; c->name != NULL; c++) {
+        size_t length = strcspn(c->name, " ");
+        if (group == NULL) {
+            if (length != last_length || strncmp(c->name, last, length) != 0)
+                buffer_add_format(to, "%.*s%s", (int)length, c->name, between);
+            last = c->name;
+            last_length = length;
+        } else if (strlen(group) == length && strncmp(c->name, group, length) == 0 &&
+                   c->name[length] == ' ') {
+            buffer_add_format(to, "%s%s", c->name + length + 1, between);
+        }
+    }
+}
+
+static bool first_of_group(const struct command *c) {
+    size_t length = strcspn(c->name, " ");
+    for (const struct command *other = command_table; other != c; other++)
+        if (strncmp(other->name, c->name, length) == 0 && other->name[length] == ' ')
+            return false;
+    return c->name[length] == ' ';
+}
+
+static void add_bash(struct buffer *to) {
+    buffer_add_text(
+        to, "# settle completion for bash: source <(settle completion bash)\n"
+            "_settle() {\n"
+            "    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} words=() w\n"
+            "    COMPREPLY=()\n"
+            "    for w in \"${COMP_WORDS[@]:1:COMP_CWORD-1}\"; do [[ $w == -* ]] || words+=(\"$w\"); done\n"
+            "    case $prev in -o|--output) COMPREPLY=($(compgen -W 'table json jsonl gid' -- \"$cur\")); "
+            "return;; esac\n"
+            "    case \"${words[0]} ${words[1]}\" in\n");
+    for (const struct command *c = command_table; c->name != NULL; c++) {
+        bool pair = strchr(c->name, ' ') != NULL;
+        buffer_add_format(to, "    \"%s%s\") if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W '", c->name,
+                          pair ? "" : " \"*\"");
+        add_words(to, c);
+        buffer_add_text(to, "' -- \"$cur\"))");
+        if (c->completes == WORDS_GID)
+            buffer_add_text(
+                to,
+                "; else COMPREPLY=($(compgen -W \"$(settle tx list -q -o gid 2>/dev/null)\" -- \"$cur\"))");
+        else if (c->completes == WORDS_FILE)
+            buffer_add_text(to, "; else COMPREPLY=($(compgen -f -- \"$cur\"))");
+        else if (c->completes == WORDS_SHELL)
+            buffer_add_text(to, "; else COMPREPLY=($(compgen -W 'bash zsh fish' -- \"$cur\"))");
+        buffer_add_text(to, "; fi; return;;\n");
+    }
+    for (const struct command *c = command_table; c->name != NULL; c++) {
+        char group[32];
+        size_t length = strcspn(c->name, " ");
+        if (!first_of_group(c))
+            continue;
+        memcpy(group, c->name, length);
+        group[length] = '\0';
+        buffer_add_format(to, "    \"%s \"*) COMPREPLY=($(compgen -W '", group);
+        add_names(to, group, " ");
+        buffer_add_text(to, "' -- \"$cur\")); return;;\n");
+    }
+    buffer_add_text(to, "    esac\n    COMPREPLY=($(compgen -W '");
+    add_names(to, NULL, " ");
+    buffer_add_text(to, "help --help --version' -- \"$cur\"))\n}\ncomplete -F _settle settle\n");
+}
+
+/* zsh reads bash's completion; one script to keep true is better than two. */
+static void add_zsh(struct buffer *to) {
+    buffer_add_text(to, "#compdef settle\n# settle completion for zsh: source <(settle completion zsh)\n"
+                        "autoload -U +X bashcompinit && bashcompinit\n");
+    add_bash(to);
+}
+
+static void add_fish_flags(struct buffer *to, const char *condition, const struct flag *flags) {
+    for (; flags->name != NULL; flags++) {
+        buffer_add_format(to, "complete -c settle -n '%s' -l %s", condition, flags->name);
+        if (flags->letter != 0)
+            buffer_add_format(to, " -s %c", flags->letter);
+        if (flags->value != NULL)
+            buffer_add_text(to, " -r");
+        buffer_add_text(to, " -d '");
+        for (const char *at = flags->help; *at != '\0'; at++)
+            buffer_add_byte(to, *at == '\'' ? ' ' : *at);
+        buffer_add_text(to, "'\n");
+    }
+}
+
+static void add_fish(struct buffer *to) {
+    buffer_add_text(to,
+                    "# settle completion for fish: settle completion fish | source\ncomplete -c settle -f\n");
+    for (const struct command *c = command_table; c->name != NULL; c++) {
+        const char *space = strchr(c->name, ' ');
+        int length = (int)strcspn(c->name, " ");
+        if (space == NULL || first_of_group(c))
+            buffer_add_format(to, "complete -c settle -n __fish_use_subcommand -a %.*s -d '%s'\n", length,
+                              c->name, space == NULL ? c->help : "...");
+        if (space != NULL)
+            buffer_add_format(to, "complete -c settle -n '__fish_seen_subcommand_from %.*s' -a %s -d '%s'\n",
+                              length, c->name, space + 1, c->help);
+        struct buffer part;
+        buffer_init(&part, 128);
+        buffer_add_format(&part, "__fish_seen_subcommand_from %.*s", length, c->name);
+        if (space != NULL)
+            buffer_add_format(&part, "; and __fish_seen_subcommand_from %s", space + 1);
+        buffer_add_byte(&part, '\0');
+        if (!buffer_failed(&part)) {
+            add_fish_flags(to, part.at, c->flags);
+            if (c->completes == WORDS_GID)
+                buffer_add_format(
+                    to, "complete -c settle -n '%s' -a '(settle tx list -q -o gid 2>/dev/null)'\n", part.at);
+            if (c->completes == WORDS_FILE)
+                buffer_add_format(to, "complete -c settle -n '%s' -F\n", part.at);
+            if (c->completes == WORDS_SHELL)
+                buffer_add_format(to, "complete -c settle -n '%s' -a 'bash zsh fish'\n", part.at);
+        }
+        buffer_done(&part);
+    }
+    add_fish_flags(to, "true", command_global_flags);
+}
+
+int command_completion(struct cli *cli) {
+    const char *shell = cli_word(cli, 0);
+    struct buffer text;
+    buffer_init(&text, SCRIPT_BYTES);
+    if (strcmp(shell, "bash") == 0)
+        add_bash(&text);
+    else if (strcmp(shell, "zsh") == 0)
+        add_zsh(&text);
+    else if (strcmp(shell, "fish") == 0)
+        add_fish(&text);
+    else
+        return cli_fail(cli, EXIT_USAGE, "there is completion for bash, zsh and fish, not for \"%s\"", shell);
+    return cli_print(cli, &text);
+}

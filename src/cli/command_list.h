@@ -1,0 +1,50 @@
+/* Every command's function, for the table in commands.c. Each returns an exit code (enum cli_exit). */
+#ifndef CLI_COMMAND_LIST_H
+#define CLI_COMMAND_LIST_H
+
+#include "cli/cli.h"
+
+/* command_show.c: looking at transactions. */
+int command_tx_list(struct cli *cli);
+int command_tx_show(struct cli *cli);
+int command_tx_events(struct cli *cli);
+/* command_follow.c: waiting and streams. */
+int command_tx_wait(struct cli *cli);
+int command_tx_watch(struct cli *cli);
+int command_events(struct cli *cli);
+/* command_act.c: changing transactions. */
+int command_tx_submit(struct cli *cli);
+int command_tx_retry(struct cli *cli);
+int command_tx_suspend(struct cli *cli);
+int command_tx_resume(struct cli *cli);
+int command_tx_force(struct cli *cli);
+int command_tx_resolve(struct cli *cli);
+int command_tx_commit(struct cli *cli);
+int command_tx_rollback(struct cli *cli);
+/* command_server.c: settled itself. */
+int command_status(struct cli *cli);
+int command_doctor(struct cli *cli);
+int command_open(struct cli *cli);
+/* command_settings.c */
+int command_config_check(struct cli *cli);
+int command_config_show(struct cli *cli);
+int command_config_diff(struct cli *cli);
+int command_config_reload(struct cli *cli);
+/* command_store.c */
+int command_store_verify(struct cli *cli);
+int command_store_backup(struct cli *cli);
+int command_store_restore(struct cli *cli);
+int command_store_compact(struct cli *cli);
+/* command_access.c: tokens, the signing secret and the audit log. */
+int command_token_create(struct cli *cli);
+int command_token_list(struct cli *cli);
+int command_token_revoke(struct cli *cli);
+int command_secret_rotate(struct cli *cli);
+int command_audit_list(struct cli *cli);
+int command_audit_verify(struct cli *cli);
+/* The rest, a file each. */
+int command_completion(struct cli *cli);
+int command_demo(struct cli *cli);
+int command_bench(struct cli *cli);
+
+#endif

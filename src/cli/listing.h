@@ -1,0 +1,32 @@
+/* Lists of the API, {"items":[…],"next":"cursor"}, as table, JSON, lines or names, page by page. */
+#ifndef CLI_LISTING_H
+#define CLI_LISTING_H
+
+#include "base/arena.h"
+#include "base/bytes.h"
+#include "base/json.h"
+#include "cli/cli.h"
+#include "cli/grid.h"
+
+/* One column: how a cell is written, and its colour. */
+struct listing_column {
+    const char *head;
+    void (*add)(struct buffer *to, struct json_value item, struct arena *arena, int64_t now_ms);
+    const char *member;                                               /* used when add is NULL */
+    enum paint (*paint)(struct json_value item, struct arena *arena); /* may be NULL */
+};
+
+struct listing {
+    const struct listing_column *columns; /* ends with head NULL */
+    const char *shown;                    /* columns shown unless --columns says otherwise; NULL: all */
+    const char *name;                     /* the member that -o gid prints */
+    const char *empty;                    /* hint when there is nothing */
+    bool all;                             /* follow the cursor to the end */
+    size_t rows;                          /* out: rows printed */
+    size_t attention;                     /* out: rows that carry attention */
+};
+
+/* GET path (with its query, or without) and print. An exit code. */
+int listing_run(struct cli *cli, struct listing *listing, const char *path);
+
+#endif

@@ -1,0 +1,238 @@
+#include "cli/occurrence.h"
+
+#include <string.h>
+
+#include "base/duration.h"
+#include "base/instant.h"
+#include "cli/glyph.h"
+#include "cli/moment.h"
+#include "cli/view.h"
+
+#define TEXT_BYTES (64 * 1024 * 1024)
+
+/* ---- reading ----------------------------------------------------------------------------------------- */
+
+static enum occurrence_kind kind_of(const struct occurrence *o, struct json_value item) {
+    static const struct {
+        const char *event;
+        enum occurrence_kind kind;
+    } table[] = {
+        { "tx.created", OCCURRENCE_CREATED },   { "tx.decision", OCCURRENCE_DECISION },
+        { "tx.finished", OCCURRENCE_FINISHED }, { "tx.suspended", OCCURRENCE_BY_HAND },
+        { "tx.resumed", OCCURRENCE_BY_HAND },   { "tx.forced", OCCURRENCE_BY_HAND },
+        { "tx.resolved", OCCURRENCE_BY_HAND },  { "tx.nudged", OCCURRENCE_BY_HAND },
+    };
+    struct json_value status;
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+        if (slice_is(o->event, table[i].event))
+            return table[i].kind;
+    if (slice_is(o->event, "tx.attempt") || slice_is(o->event, "tx.op"))
+        return o->verdict.length > 0 && !slice_is(o->verdict, "running") ? OCCURRENCE_ENDED
+                                                                         : OCCURRENCE_STARTED;
+    if (slice_is(o->event, "tx.status") && json_member(item, "status", &status))
+        return view_final(item) ? OCCURRENCE_FINISHED : OCCURRENCE_OTHER;
+    return OCCURRENCE_OTHER;
+}
+
+static struct slice first_text(struct json_value item, struct arena *arena, const char *const *names) {
+    struct slice text = SLICE("");
+    for (; *names != NULL && text.length == 0; names++)
+        text = cli_text(item, *names, arena);
+    return text;
+}
+
+void occurrence_read(struct json_value item, struct arena *arena, struct occurrence *out) {
+    static const char *const verdicts[] = { "verdict", "state", NULL };
+    static const char *const words[] = { "decision", "status", "act", NULL };
+    static const char *const people[] = { "who", "by", "principal", NULL };
+    static const char *const details[] = { "detail", "reason", "text", NULL };
+    static const char *const events[] = { "event", "type", NULL };
+    uint64_t took_ms = 0;
+    *out = (struct occurrence){ .took_ms = -1 };
+    out->event = first_text(item, arena, events);
+    out->id = cli_text(item, "id", arena);
+    out->gid = cli_text(item, "gid", arena);
+    out->branch = cli_text(item, "branch", arena);
+    out->operation = cli_text(item, "op", arena);
+    out->attempt = view_number(item, "attempt", 0);
+    out->http = view_number(item, "http", 0);
+    out->verdict = first_text(item, arena, verdicts);
+    out->word = first_text(item, arena, words);
+    out->who = first_text(item, arena, people);
+    out->detail = first_text(item, arena, details);
+    out->cause = cli_text(item, "cause", arena);
+    out->attention = view_true(item, "attention");
+    if (duration_parse(cli_text(item, "took", arena), &took_ms) == 0)
+        out->took_ms = (int64_t)took_ms;
+    view_time(item, "at", arena, &out->at_ms);
+    view_time(item, "next_try", arena, &out->next_ms);
+    out->kind = kind_of(out, item);
+}
+
+/* ---- one line ---------------------------------------------------------------------------------------- */
+
+static enum paint paint_of(const struct occurrence *o) {
+    if (slice_is(o->verdict, "done") || slice_is(o->word, "commit") || slice_is(o->word, "committed"))
+        return PAINT_GREEN;
+    if (slice_is(o->verdict, "refused") || slice_is(o->word, "rollback") || slice_is(o->word, "rolled_back"))
+        return PAINT_RED;
+    return o->verdict.length > 0 && o->kind == OCCURRENCE_ENDED ? PAINT_YELLOW : PAINT_NONE;
+}
+
+static void add_part(struct buffer *to, const char *before, struct slice text) {
+    if (text.length == 0)
+        return;
+    buffer_add_text(to, before);
+    glyph_add_all(to, text);
+}
+
+void occurrence_add(struct buffer *to, const struct occurrence *o, bool with_gid, bool colour) {
+    enum paint paint = paint_of(o);
+    moment_add_clock(to, o->at_ms);
+    if (with_gid)
+        add_part(to, "  ", o->gid);
+    buffer_add_text(to, "  ");
+    paint_begin(to, paint, colour);
+    glyph_add_all(to, o->event);
+    paint_end(to, paint, colour);
+    add_part(to, "  ", o->branch);
+    add_part(to, ".", o->operation);
+    if (o->attempt > 0)
+        buffer_add_format(to, "  attempt %d", (int)o->attempt);
+    add_part(to, "  ", o->verdict);
+    add_part(to, "  ", o->word);
+    if (o->http > 0)
+        buffer_add_format(to, "  HTTP %d", (int)o->http);
+    if (o->took_ms >= 0) {
+        buffer_add_text(to, "  ");
+        moment_add_span(to, o->took_ms);
+    }
+    add_part(to, "  ", o->cause);
+    add_part(to, "  ", o->detail);
+    add_part(to, "  by ", o->who);
+    buffer_add_byte(to, '\n');
+}
+
+/* ---- printing ---------------------------------------------------------------------------------------- */
+
+struct printer {
+    struct cli *cli;
+    bool with_gid;
+    long left; /* 0: no limit */
+    int code;
+    bool final;
+    char last_id[256];
+};
+
+static void add_event(struct printer *p, struct buffer *text, struct json_value item, struct slice name,
+                      struct arena *arena) {
+    struct occurrence o;
+    occurrence_read(item, arena, &o);
+    if (o.event.length == 0)
+        o.event = name;
+    p->final = p->final || view_final(item);
+    if (p->cli->format == FORMAT_TABLE) {
+        occurrence_add(text, &o, p->with_gid, p->cli->colour);
+    } else if (p->cli->format == FORMAT_GID) {
+        glyph_add_all(text, o.gid);
+        buffer_add_byte(text, '\n');
+    } else {
+        buffer_add_slice(text, item.raw);
+        buffer_add_byte(text, '\n');
+    }
+}
+
+static int take_event(void *argument, const stl_event *event) {
+    struct printer *p = argument;
+    struct json_value item;
+    struct buffer text;
+    struct arena arena;
+    if (event->id[0] != '\0' && strlen(event->id) < sizeof p->last_id)
+        memcpy(p->last_id, event->id, strlen(event->id) + 1);
+    if (json_check(slice_of(event->json, event->json_length), &item, NULL) != 0)
+        return 0;
+    buffer_init(&text, TEXT_BYTES);
+    arena_init(&arena, 4096, TEXT_BYTES);
+    add_event(p, &text, item, slice_text(event->name), &arena);
+    arena_done(&arena);
+    p->code = cli_print(p->cli, &text);
+    return p->code != 0 || (p->left > 0 && --p->left == 0) || (!p->with_gid && p->final);
+}
+
+static void add_path(struct buffer *path, const char *gid, const char *since, long limit, bool stream) {
+    buffer_init(path, 16 * 1024);
+    buffer_add_text(path, "/v1/");
+    if (gid != NULL) {
+        buffer_add_text(path, "transactions/");
+        cli_add_escaped(path, slice_text(gid));
+        buffer_add_byte(path, '/');
+    }
+    buffer_add_text(path, "events");
+    if (since != NULL && !stream) {
+        buffer_add_text(path, "?after=");
+        cli_add_escaped(path, slice_text(since));
+    }
+    if (limit > 0 && !stream)
+        buffer_add_format(path, "%climit=%ld", since == NULL ? '?' : '&', limit);
+    buffer_add_byte(path, '\0');
+}
+
+/* A stream that broke is taken up again after the last event seen. */
+static int stream(struct printer *p, const char *path, const char *since) {
+    stl_err e = { .code = 0 };
+    int code = cli_open(p->cli), result = 0;
+    if (since != NULL && strlen(since) < sizeof p->last_id)
+        memcpy(p->last_id, since, strlen(since) + 1);
+    while (code == 0) {
+        result = stl_events(p->cli->client, path, p->last_id, take_event, p, &e);
+        if (result == STL_ESTOPPED || p->code != 0 || (!p->with_gid && p->final))
+            return p->code;
+        if (result != 0 && (!e.retry || p->last_id[0] == '\0'))
+            return cli_explain(p->cli, &e);
+        cli_hint(p->cli, "the stream ended, taking it up again");
+        struct cli_answer answer;
+        code = cli_ask(p->cli, "GET", "/readyz", SLICE_NONE, 0, &answer);
+        cli_release(&answer);
+    }
+    return code;
+}
+
+static int print_page(struct printer *p, const struct cli_answer *answer) {
+    struct json_value items, item;
+    struct buffer text;
+    struct arena arena;
+    if (!json_member(answer->root, "items", &items) && !json_member(answer->root, "events", &items))
+        items = answer->root;
+    if (items.kind != JSON_ARRAY)
+        return cli_fail(p->cli, EXIT_FAILED, "settled answered something that is not a list of events");
+    buffer_init(&text, TEXT_BYTES);
+    arena_init(&arena, 64 * 1024, TEXT_BYTES);
+    if (p->cli->format == FORMAT_JSON) {
+        buffer_add_slice(&text, answer->body);
+        buffer_add_byte(&text, '\n');
+    } else {
+        struct json_cursor cursor = json_cursor_of(items);
+        while (json_element_next(&cursor, &item))
+            add_event(p, &text, item, SLICE(""), &arena);
+    }
+    arena_done(&arena);
+    return cli_print(p->cli, &text);
+}
+
+int occurrence_follow(struct cli *cli, const char *gid, const char *since, long limit, bool follow) {
+    struct printer p = { .cli = cli, .with_gid = gid == NULL, .left = limit };
+    struct cli_answer answer;
+    struct buffer path;
+    int code;
+    add_path(&path, gid, since, limit, follow);
+    if (follow && !cli->curl) {
+        code = stream(&p, path.at, since);
+    } else {
+        code = cli_ask(cli, "GET", path.at, SLICE_NONE, 0, &answer);
+        if (code == 0 && answer.response != NULL)
+            code = print_page(&p, &answer);
+        cli_release(&answer);
+    }
+    buffer_done(&path);
+    return code;
+}

@@ -1,0 +1,37 @@
+/* The timeline of a transaction: who was called when, what came back, where the decision fell (ux.md c).
+ *
+ *     order-4711  tcc  committed  31 ms   label order=4711
+ *       0 ms   begin          by shop-api
+ *       2 ms   ├ order.try ✔ 200  6 ms   ├ stock.try ✔ 200  5 ms   └ points.try ✔ 200  9 ms
+ *      12 ms   decision COMMIT
+ *      13 ms   ├ order.confirm ✔ 200  3 ms   └ points.confirm ✔ 200  4 ms (2nd try; 1st: connection reset)
+ *
+ * Operations that overlap in time share a line (or as many as the terminal's width asks for); those that wait
+ * for one another stand below one another. */
+#ifndef CLI_TIMELINE_H
+#define CLI_TIMELINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/bytes.h"
+#include "cli/cli.h"
+#include "cli/occurrence.h"
+
+/* A transaction and its events as the API tells them. */
+struct timeline_source {
+    struct cli_answer transaction;
+    struct cli_answer events;
+};
+
+/* An exit code; with --curl transaction.response stays NULL. */
+int timeline_fetch(struct cli *cli, const char *gid, struct timeline_source *source);
+void timeline_release(struct timeline_source *source);
+
+/* width 0: no limit. */
+void timeline_draw(struct buffer *to, const struct timeline_source *source, size_t width, bool colour);
+/* The same from documents that were checked; events is an array, or an object with "items". */
+void timeline_draw_values(struct buffer *to, struct json_value transaction, struct json_value events,
+                          size_t width, bool colour, int64_t now_ms);
+
+#endif

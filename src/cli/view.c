@@ -1,0 +1,228 @@
+#include "cli/view.h"
+
+#include "base/duration.h"
+#include "base/instant.h"
+#include "cli/glyph.h"
+#include "cli/moment.h"
+
+#define SCRATCH_BYTES (16 * 1024 * 1024)
+
+bool view_time(struct json_value object, const char *name, struct arena *arena, int64_t *epoch_ms) {
+    uint64_t ms = 0;
+    if (instant_parse(cli_text(object, name, arena), &ms) != 0)
+        return false;
+    *epoch_ms = (int64_t)ms;
+    return true;
+}
+
+int64_t view_number(struct json_value object, const char *name, int64_t fallback) {
+    struct json_value value;
+    int64_t number = fallback;
+    if (!json_member(object, name, &value) || json_i64(value, &number) != 0)
+        return fallback;
+    return number;
+}
+
+bool view_true(struct json_value object, const char *name) {
+    struct json_value value;
+    bool yes = false;
+    return json_member(object, name, &value) && json_bool(value, &yes) == 0 && yes;
+}
+
+bool view_final(struct json_value transaction) {
+    static const char *const finals[] = { "committed", "rolled_back", "heuristic_commit",
+                                          "heuristic_rollback", "heuristic_mixed" };
+    struct json_value status;
+    for (size_t i = 0; i < sizeof finals / sizeof *finals; i++)
+        if (json_member(transaction, "status", &status) && json_is(status, finals[i]))
+            return true;
+    return false;
+}
+
+bool view_attention(struct json_value transaction) {
+    struct json_value attention;
+    return json_member(transaction, "attention", &attention) &&
+           (attention.kind == JSON_OBJECT || view_true(transaction, "attention"));
+}
+
+/* The state word of an operation: the member itself, or its member "state". */
+static bool operation_is_owed(struct json_value operation) {
+    static const char *const owed[] = { "running", "waiting", "retrying" };
+    struct json_value state = operation;
+    if (operation.kind == JSON_OBJECT && !json_member(operation, "state", &state))
+        return false;
+    for (size_t i = 0; i < sizeof owed / sizeof *owed; i++)
+        if (json_is(state, owed[i]))
+            return true;
+    return false;
+}
+
+static bool add_owed(struct buffer *to, struct json_value branch, struct arena *arena) {
+    static const char *const operations[] = { "compensate", "cancel", "confirm", "action", "try" };
+    struct json_value operation;
+    for (size_t i = 0; i < sizeof operations / sizeof *operations; i++) {
+        if (!json_member(branch, operations[i], &operation) || !operation_is_owed(operation))
+            continue;
+        buffer_add_slice(to, cli_text(branch, "id", arena));
+        buffer_add_format(to, ".%s", operations[i]);
+        return true;
+    }
+    return false;
+}
+
+static void add_place(struct buffer *to, struct json_value object, struct arena *arena) {
+    struct slice branch = cli_text(object, "branch", arena), op = cli_text(object, "op", arena);
+    buffer_add_slice(to, branch);
+    if (branch.length > 0 && op.length > 0)
+        buffer_add_byte(to, '.');
+    buffer_add_slice(to, op);
+}
+
+void view_add_where(struct buffer *to, struct json_value transaction, struct arena *arena) {
+    struct json_value part, branch;
+    size_t before = to->length;
+    if (json_member(transaction, "attention", &part) && part.kind == JSON_OBJECT)
+        add_place(to, part, arena);
+    if (to->length == before && json_member(transaction, "branches", &part) && part.kind == JSON_ARRAY) {
+        struct json_cursor cursor = json_cursor_of(part);
+        while (json_element_next(&cursor, &branch))
+            if (add_owed(to, branch, arena))
+                return;
+    }
+    if (to->length == before && json_member(transaction, "reason", &part) && part.kind == JSON_OBJECT)
+        add_place(to, part, arena);
+}
+
+void view_add_next(struct buffer *to, struct json_value transaction, struct arena *arena, int64_t now_ms) {
+    struct json_value attention;
+    int64_t next_ms = 0;
+    if (view_final(transaction))
+        return;
+    if (view_true(transaction, "suspended")) {
+        buffer_add_text(to, "paused");
+        return;
+    }
+    bool known = view_time(transaction, "next_try", arena, &next_ms) ||
+                 (json_member(transaction, "attention", &attention) &&
+                  view_time(attention, "next_try", arena, &next_ms));
+    if (!known)
+        return;
+    if (next_ms <= now_ms) {
+        buffer_add_text(to, "now");
+        return;
+    }
+    buffer_add_text(to, "in ");
+    moment_add_age(to, next_ms - now_ms + 999);
+}
+
+static void add_reason(struct buffer *to, struct json_value reason, struct arena *arena) {
+    struct slice detail = cli_text(reason, "detail", arena), cause = cli_text(reason, "cause", arena);
+    size_t before = to->length;
+    add_place(to, reason, arena);
+    if (to->length > before)
+        buffer_add_text(to, ": ");
+    int64_t http = view_number(reason, "http", 0);
+    if (http > 0)
+        buffer_add_format(to, "HTTP %d%s", (int)http, detail.length > 0 ? ", " : "");
+    buffer_add_slice(to, detail.length > 0 || http > 0 ? detail : cause);
+}
+
+void view_add_why(struct buffer *to, struct json_value transaction, struct arena *arena) {
+    struct json_value part;
+    if (json_member(transaction, "attention", &part) && part.kind == JSON_OBJECT)
+        buffer_add_slice(to, cli_text(part, "why", arena));
+    else if (json_member(transaction, "reason", &part) && part.kind == JSON_OBJECT)
+        add_reason(to, part, arena);
+    else
+        buffer_add_slice(to, cli_text(transaction, "reason", arena));
+}
+
+void view_add_labels(struct buffer *to, struct json_value transaction, struct arena *arena) {
+    struct json_value labels, key, value;
+    struct slice text;
+    bool first = true;
+    if (!json_member(transaction, "labels", &labels) || labels.kind != JSON_OBJECT)
+        return;
+    struct json_cursor cursor = json_cursor_of(labels);
+    while (json_member_next(&cursor, &key, &value)) {
+        if (!first)
+            buffer_add_byte(to, ' ');
+        first = false;
+        if (json_string(key, arena, &text) == 0)
+            buffer_add_slice(to, text);
+        buffer_add_byte(to, '=');
+        buffer_add_slice(to, json_string(value, arena, &text) == 0 ? text : value.raw);
+    }
+}
+
+void view_add_took(struct buffer *to, struct json_value transaction, struct arena *arena, int64_t now_ms) {
+    int64_t from_ms = 0, until_ms = now_ms;
+    uint64_t took_ms = 0;
+    if (duration_parse(cli_text(transaction, "took", arena), &took_ms) == 0) {
+        moment_add_span(to, (int64_t)took_ms);
+        return;
+    }
+    if (!view_time(transaction, "created", arena, &from_ms))
+        return;
+    if (view_final(transaction) && !view_time(transaction, "finished", arena, &until_ms))
+        return;
+    moment_add_span(to, until_ms - from_ms);
+}
+
+int view_exit(struct json_value transaction) {
+    struct json_value status;
+    if (!json_member(transaction, "status", &status))
+        return EXIT_FAILED;
+    if (json_is(status, "committed") || json_is(status, "heuristic_commit"))
+        return EXIT_DONE;
+    if (json_is(status, "rolled_back") || json_is(status, "heuristic_rollback"))
+        return EXIT_ROLLED_BACK;
+    if (json_is(status, "heuristic_mixed") || view_attention(transaction))
+        return EXIT_ATTENTION;
+    return EXIT_STILL_RUNNING;
+}
+
+static void add_line(struct cli *cli, struct buffer *to, struct json_value root, struct arena *arena) {
+    struct slice status = cli_text(root, "status", arena);
+    struct buffer part;
+    buffer_init(&part, SCRATCH_BYTES);
+    paint_begin(to, PAINT_BOLD, cli->colour);
+    glyph_add_all(to, cli_text(root, "gid", arena));
+    paint_end(to, PAINT_BOLD, cli->colour);
+    buffer_add_text(to, "  ");
+    paint_begin(to, paint_of_status(status), cli->colour);
+    glyph_add_all(to, status);
+    paint_end(to, paint_of_status(status), cli->colour);
+    view_add_took(&part, root, arena, moment_now_ms());
+    if (part.length > 0)
+        buffer_add_format(to, "  %.*s", SLICE_PRINT(buffer_slice(&part)));
+    if (view_true(root, "suspended"))
+        buffer_add_text(to, "  suspended");
+    buffer_clear(&part);
+    view_add_why(&part, root, arena);
+    if (part.length > 0) {
+        buffer_add_text(to, "  ");
+        glyph_add_all(to, buffer_slice(&part));
+    }
+    buffer_add_byte(to, '\n');
+    buffer_done(&part);
+}
+
+int view_print(struct cli *cli, const struct cli_answer *answer) {
+    struct buffer text;
+    struct arena arena;
+    buffer_init(&text, SCRATCH_BYTES);
+    arena_init(&arena, 4096, SCRATCH_BYTES);
+    if (cli->format == FORMAT_JSON || cli->format == FORMAT_JSONL) {
+        buffer_add_slice(&text, answer->body);
+        if (!slice_ends(answer->body, "\n"))
+            buffer_add_byte(&text, '\n');
+    } else if (cli->format == FORMAT_GID) {
+        glyph_add_all(&text, cli_text(answer->root, "gid", &arena));
+        buffer_add_byte(&text, '\n');
+    } else {
+        add_line(cli, &text, answer->root, &arena);
+    }
+    arena_done(&arena);
+    return cli_print(cli, &text);
+}

@@ -52,7 +52,7 @@ static void one_seed(uint64_t seed, void *context) {
 }
 
 static int conclude(const char *what, const struct campaign *c, const struct pool_totals *totals,
-                  double began) {
+                    double began) {
     int code = campaign_exit_of(totals);
 
     print_summary(what, totals, seconds_now() - began);

@@ -124,6 +124,10 @@ static void jump_clock(struct world *w) {
     w->driver.jumped_ms += jump_ms < 0 ? -jump_ms : jump_ms;
     if (jump_ms != 0)
         SOMETIMES(clock_jumped);
+    /* The daemon's clock never goes back, not even over a restart (event.h): an attempt that was due before
+     * would not be due any more, and nobody would know that it may have been sent. */
+    if (world_clock_ms(w) < w->driver.last_now_ms)
+        w->driver.jump_ms += (int64_t)(w->driver.last_now_ms - world_clock_ms(w));
 }
 
 static void lose_memory(struct world *w) {
@@ -272,7 +276,6 @@ void sim_driver_start(struct world *w) {
     d->recovering = d->life > 0;
     d->recovery_turns = d->life > 0 ? RECOVERY_TURNS : 0;
     d->life++;
-    d->last_now_ms = 0;
     /* A crash anywhere in here is a crash here: recovery only reads. */
     if (d->recovering && sim_driver_point(w))
         return;

@@ -211,7 +211,11 @@ static void take_outcome(struct reading *g) {
     const struct record *r = g->record;
     struct witness_operation *o = operation_of(g);
 
-    if (r->attempt > o->allowed || (r->attempt != 0 && r->attempt <= o->finished))
+    /* A body that cannot be filled is a refusal without a call: it may repeat the number of the last one. */
+    bool unfilled = g->witness->branches[r->branch]->has_references && !g->witness->filled[r->branch] &&
+                    r->verdict == VERDICT_REFUSED;
+
+    if (r->attempt > o->allowed || (!unfilled && r->attempt <= o->finished))
         breach(g, "I-G5", "an outcome of an attempt that was not open");
     if (o->done || o->resolved)
         breach(g, "I-G5", "an outcome of an operation that was over");

@@ -1,6 +1,4 @@
 /* settle bench: measure a settled, or what the machine could do without one. */
-#include <arpa/inet.h>
-#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,10 +6,10 @@
 
 #include "bench/gauge.h"
 #include "bench/load.h"
+#include "bench/target.h"
 #include "cli/command_list.h"
 #include "cli/moment.h"
 #include "cli/progress.h"
-#include "wire/url.h"
 
 #define TEXT_BYTES (64 * 1024)
 
@@ -21,7 +19,8 @@ struct run {
     struct load_options options;
     struct load_result result;
     struct progress progress;
-    char host[64], authority[300], prefix[16];
+    struct target target;
+    char prefix[16];
     long pid; /* 0: not known, then no figures of the daemon */
     struct gauge before, after;
     uint64_t own_before_us, own_after_us;
@@ -69,25 +68,14 @@ static int set_numbers(struct run *r) {
     return 0;
 }
 
-/* The generator connects by itself, so it needs a numeric address. */
 static int set_target(struct run *r) {
-    struct url url;
     struct why why;
-    struct addrinfo hints = { .ai_family = AF_INET, .ai_socktype = SOCK_STREAM }, *found = NULL;
-    char name[256];
-    const char *text = stl_client_url(r->cli->client);
-    if (url_decode(slice_text(text), &url, &why) != 0 || url.secure || url.host.length >= sizeof name)
-        return cli_fail(r->cli, EXIT_USAGE, "the bench speaks plain HTTP only: %s", text);
-    snprintf(name, sizeof name, "%.*s", SLICE_PRINT(url.host));
-    if (getaddrinfo(name, NULL, &hints, &found) != 0)
-        return cli_fail(r->cli, EXIT_UNREACHABLE, "%s has no IPv4 address", name);
-    const struct sockaddr_in *address = (const struct sockaddr_in *)(const void *)found->ai_addr;
-    inet_ntop(AF_INET, &address->sin_addr, r->host, sizeof r->host);
-    freeaddrinfo(found);
-    snprintf(r->authority, sizeof r->authority, "%.*s", SLICE_PRINT(url.authority));
-    r->options.host = r->host;
-    r->options.authority = r->authority;
-    r->options.port = url.port;
+    int result = target_find(stl_client_url(r->cli->client), &r->target, &why);
+    if (result != 0)
+        return cli_fail(r->cli, result == ERR_NOT_FOUND ? EXIT_UNREACHABLE : EXIT_USAGE, "%s", why.text);
+    r->options.host = r->target.host;
+    r->options.authority = r->target.authority;
+    r->options.port = r->target.port;
     r->options.token = stl_client_token(r->cli->client);
     return 0;
 }
@@ -111,8 +99,7 @@ static int find_daemon(struct run *r) {
     if (code != 0 || r->pid > 0)
         return code;
     code = cli_ask(r->cli, "GET", "/v1/info", SLICE_NONE, 0, &answer);
-    if (code == 0 && json_member(answer.root, "pid", &value) && json_i64(value, &pid) == 0 &&
-        strncmp(r->host, "127.", 4) == 0)
+    if (code == 0 && json_member(answer.root, "pid", &value) && json_i64(value, &pid) == 0 && r->target.local)
         r->pid = (long)pid;
     cli_release(&answer);
     return code;

@@ -140,6 +140,8 @@ static void settle_interrupted(struct step *s) {
             if (!o->interrupted)
                 continue;
             o->interrupted = false;
+            if (o->status == OPERATION_RESOLVED)
+                continue; /* an operator was faster than the first tick */
             struct outcome outcome = {
                 .transaction = t->id,
                 .branch = i,

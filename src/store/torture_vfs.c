@@ -49,6 +49,7 @@ struct torture {
     bool for_ever;
     bool failing;
     uint64_t hits;
+    uint64_t hits_removing;
     uint64_t limit;
     uint64_t bytes;
 };
@@ -292,8 +293,10 @@ static int disk_delete(sqlite3_vfs *vfs, const char *path, int sync_directory) {
     struct torture_inode *inode = find_inode(t, base_name(path), &index);
     if (inode == NULL)
         return SQLITE_IOERR_DELETE_NOENT;
-    if (strikes(t, false))
+    if (strikes(t, false)) {
+        t->hits_removing++;
         return SQLITE_IOERR_DELETE;
+    }
     inode->linked = false;
     t->bytes -= inode->length;
     log_change(t, (struct change){ .kind = CHANGE_DELETE, .inode = index, .directory = sync_directory != 0 },
@@ -386,10 +389,15 @@ void torture_fail(struct torture *t, enum torture_fault fault, uint64_t nth, boo
     t->for_ever = for_ever;
     t->failing = false;
     t->hits = 0;
+    t->hits_removing = 0;
 }
 
 uint64_t torture_hits(const struct torture *t) {
     return t->hits;
+}
+
+uint64_t torture_hits_removing(const struct torture *t) {
+    return t->hits_removing;
 }
 
 void torture_limit(struct torture *t, uint64_t bytes) {

@@ -41,6 +41,8 @@ const char *torture_name(const struct torture *t);
 /* The nth changing call from now on (1: the next one) fails; with for_ever all later ones too. 0: none. */
 void torture_fail(struct torture *t, enum torture_fault fault, uint64_t nth, bool for_ever);
 uint64_t torture_hits(const struct torture *t); /* faults injected since torture_fail */
+/* Those of them that struck the removal of a file: SQLite may leave a file that it no longer needs. */
+uint64_t torture_hits_removing(const struct torture *t);
 /* How many bytes all files together may have; UINT64_MAX at first. Beyond: no space. */
 void torture_limit(struct torture *t, uint64_t bytes);
 uint64_t torture_bytes(const struct torture *t);

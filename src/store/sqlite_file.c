@@ -77,7 +77,10 @@ static int choose_log(struct sqlite_file *f, struct why *why) {
     else if (!slice_is(sqlite_file_column(statement, 0), "wal"))
         code = why_set(why, ERR_UNSUPPORTED, "%s: this file system or SQLite refuses a write-ahead log",
                        f->name);
-    sqlite3_finalize(statement);
+    /* The switch is only written when the statement ends. */
+    result = sqlite3_finalize(statement);
+    if (code == 0 && result != SQLITE_OK)
+        code = sqlite_file_fail(f, result, "choose the write-ahead log", why);
     return code;
 }
 

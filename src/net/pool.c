@@ -293,7 +293,7 @@ static void on_dialled(void *context, int code, struct connection *c, const stru
             w->failed(w, code, why);
     } else if (w != NULL) {
         lend(e);
-        w->given(w, c);
+        w->given(w, c, false);
     } else {
         keep_idle(e, c);
     }
@@ -360,7 +360,7 @@ static void serve(struct pool_endpoint *e) {
         struct pool_want *w = shift_want(e);
         p->counters.reused++;
         lend(e);
-        w->given(w, c);
+        w->given(w, c, true);
     }
     if (dial_enough(e) < 0 && e->dialling == 0) {
         struct why why;
@@ -446,13 +446,17 @@ int pool_new(struct pool **out, struct loop *loop, const struct pool_options *op
     return 0;
 }
 
+void pool_close_idle(struct pool *p) {
+    while (!chain_empty(&p->by_age))
+        drop_idle(first_by_age(p));
+}
+
 void pool_free(struct pool *p) {
     if (p == NULL)
         return;
     assert(p->counters.lent == 0);
     assert(p->counters.waiting == 0);
-    while (!chain_empty(&p->by_age))
-        drop_idle(first_by_age(p));
+    pool_close_idle(p);
     for (size_t i = 0; i < p->endpoints.capacity; i++) {
         struct pool_endpoint *e = p->endpoints.slots[i].item;
         while (e != NULL && !chain_empty(&e->attempts)) {

@@ -37,7 +37,8 @@ struct pool_options {
 /* Somebody who wants a connection; embedded in its owner. given and failed are set before pool_take and
  * called at most once each time, never from inside pool_take or pool_cancel. */
 struct pool_want {
-    void (*given)(struct pool_want *w, struct connection *c);
+    /* reused: the connection has been idle, so its other side may have closed it unseen. */
+    void (*given)(struct pool_want *w, struct connection *c, bool reused);
     /* The dial failed: code and why as in dial_options.done. */
     void (*failed)(struct pool_want *w, int code, const struct why *why);
     /* Below: the pool's. */
@@ -60,6 +61,8 @@ int pool_new(struct pool **out, struct loop *loop, const struct pool_options *op
  * closed in here; their memory goes with the loop's next rounds. */
 void pool_free(struct pool *p);
 const struct pool_counters *pool_counters(const struct pool *p);
+/* Close every idle connection: the rules by which they were judged have changed. */
+void pool_close_idle(struct pool *p);
 
 /* The endpoint with this name, made when it is new; the caller holds it until pool_release. host: without
  * brackets, at most POOL_HOST_BYTES - 1 bytes, compared without case. NULL when there is no memory. */

@@ -47,6 +47,7 @@ struct user {
     int given, failed, closed;
     int code;
     int order; /* when it was given */
+    bool reused;
 };
 
 static int turn_of;
@@ -72,7 +73,8 @@ static void use(struct user *u, struct connection *c) {
     connection_use(c, &user_events, u);
 }
 
-static void on_given(struct pool_want *w, struct connection *c) {
+static void on_given(struct pool_want *w, struct connection *c, bool reused) {
+    ((struct user *)w)->reused = reused;
     use((struct user *)w, c);
 }
 
@@ -210,6 +212,8 @@ static void the_queue_is_first_in_first_out(void **state) {
     pool_cancel(&u[4].want);
     give_back(&u[1]);
     assert_int_equal(u[3].given, 1);
+    assert_true(u[3].reused);
+    assert_false(u[2].reused);
     drop(&u[0]);
     loop_run_for(loop, 10);
     assert_int_equal(u[5].given, 1);

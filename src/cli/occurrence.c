@@ -13,53 +13,40 @@
 /* ---- reading ----------------------------------------------------------------------------------------- */
 
 static enum occurrence_kind kind_of(const struct occurrence *o, struct json_value item) {
-    static const struct {
-        const char *event;
-        enum occurrence_kind kind;
-    } table[] = {
-        { "tx.created", OCCURRENCE_CREATED },   { "tx.decision", OCCURRENCE_DECISION },
-        { "tx.finished", OCCURRENCE_FINISHED }, { "tx.suspended", OCCURRENCE_BY_HAND },
-        { "tx.resumed", OCCURRENCE_BY_HAND },   { "tx.forced", OCCURRENCE_BY_HAND },
-        { "tx.resolved", OCCURRENCE_BY_HAND },  { "tx.nudged", OCCURRENCE_BY_HAND },
-    };
-    struct json_value status;
-    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
-        if (slice_is(o->event, table[i].event))
-            return table[i].kind;
-    if (slice_is(o->event, "tx.attempt") || slice_is(o->event, "tx.op"))
-        return o->verdict.length > 0 && !slice_is(o->verdict, "running") ? OCCURRENCE_ENDED
-                                                                         : OCCURRENCE_STARTED;
-    if (slice_is(o->event, "tx.status") && json_member(item, "status", &status))
-        return view_final(item) ? OCCURRENCE_FINISHED : OCCURRENCE_OTHER;
+    if (o->act.length > 0)
+        return OCCURRENCE_BY_HAND;
+    if (slice_is(o->event, "tx.created"))
+        return OCCURRENCE_CREATED;
+    if (slice_is(o->event, "tx.op"))
+        return slice_is(o->verdict, "running") ? OCCURRENCE_STARTED : OCCURRENCE_OTHER;
+    if (slice_is(o->event, "tx.attempt"))
+        return OCCURRENCE_ENDED;
+    if (slice_is(o->event, "tx.decision"))
+        return OCCURRENCE_DECISION;
+    if (slice_is(o->event, "tx.status") && view_final(item))
+        return OCCURRENCE_FINISHED;
     return OCCURRENCE_OTHER;
 }
 
-static struct slice first_text(struct json_value item, struct arena *arena, const char *const *names) {
-    struct slice text = SLICE("");
-    for (; *names != NULL && text.length == 0; names++)
-        text = cli_text(item, *names, arena);
-    return text;
+static struct slice either(struct json_value item, const char *name, const char *other, struct arena *arena) {
+    struct slice text = cli_text(item, name, arena);
+    return text.length > 0 ? text : cli_text(item, other, arena);
 }
 
 void occurrence_read(struct json_value item, struct arena *arena, struct occurrence *out) {
-    static const char *const verdicts[] = { "verdict", "state", NULL };
-    static const char *const words[] = { "decision", "status", "act", NULL };
-    static const char *const people[] = { "who", "by", "principal", NULL };
-    static const char *const details[] = { "detail", "reason", "text", NULL };
-    static const char *const events[] = { "event", "type", NULL };
     uint64_t took_ms = 0;
     *out = (struct occurrence){ .took_ms = -1 };
-    out->event = first_text(item, arena, events);
-    out->id = cli_text(item, "id", arena);
+    out->event = cli_text(item, "event", arena);
     out->gid = cli_text(item, "gid", arena);
     out->branch = cli_text(item, "branch", arena);
     out->operation = cli_text(item, "op", arena);
     out->attempt = view_number(item, "attempt", 0);
     out->http = view_number(item, "http", 0);
-    out->verdict = first_text(item, arena, verdicts);
-    out->word = first_text(item, arena, words);
-    out->who = first_text(item, arena, people);
-    out->detail = first_text(item, arena, details);
+    out->verdict = either(item, "verdict", "state", arena);
+    out->word = either(item, "decision", "status", arena);
+    out->act = cli_text(item, "act", arena);
+    out->who = cli_text(item, "by", arena);
+    out->detail = cli_text(item, "detail", arena);
     out->cause = cli_text(item, "cause", arena);
     out->attention = view_true(item, "attention");
     if (duration_parse(cli_text(item, "took", arena), &took_ms) == 0)
@@ -100,6 +87,7 @@ void occurrence_add(struct buffer *to, const struct occurrence *o, bool with_gid
     if (o->attempt > 0)
         buffer_add_format(to, "  attempt %d", (int)o->attempt);
     add_part(to, "  ", o->verdict);
+    add_part(to, "  ", o->act);
     add_part(to, "  ", o->word);
     if (o->http > 0)
         buffer_add_format(to, "  HTTP %d", (int)o->http);

@@ -18,18 +18,19 @@ enum occurrence_kind {
     OCCURRENCE_ENDED,   /* what an attempt brought */
     OCCURRENCE_DECISION,
     OCCURRENCE_FINISHED, /* a final status */
-    OCCURRENCE_BY_HAND,  /* suspended, resumed, forced, resolved, retried: what says which */
+    OCCURRENCE_BY_HAND,  /* somebody suspended, resumed, forced, resolved or retried: act says which */
 };
 
 struct occurrence {
     enum occurrence_kind kind;
     int64_t at_ms; /* epoch; 0 when not told */
-    struct slice id, gid;
+    struct slice gid;
     struct slice event;             /* "tx.attempt" */
     struct slice branch, operation; /* of STARTED, ENDED, BY_HAND */
     int64_t attempt, http, took_ms; /* took_ms -1: not told */
     struct slice verdict;           /* of ENDED: "done", "refused", "unknown", ... */
-    struct slice word;              /* decision, status, or what was done by hand */
+    struct slice word;              /* decision or status */
+    struct slice act;               /* of BY_HAND: "suspend", "force", ... */
     struct slice cause, detail, who;
     int64_t next_ms; /* when the next attempt is due; 0: none */
     bool attention;

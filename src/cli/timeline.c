@@ -27,6 +27,7 @@ struct entry {
     size_t count;
     struct slice text;
     enum paint paint;
+    bool gap;
 };
 
 struct drawing {
@@ -64,11 +65,17 @@ static void add_text(struct drawing *d, int64_t at_ms, enum paint paint, struct 
     buffer_done(text);
 }
 
+/* The attempt ended because settled itself was gone. What follows is drawn as a new beginning. */
+static bool by_settled(const struct occurrence *o) {
+    return slice_is(o->verdict, "interrupted");
+}
+
 static struct operation *find_operation(const struct drawing *d, const struct occurrence *o) {
     struct operation *found = NULL;
     for (const struct entry *e = d->entries; e != NULL; e = e->next)
         for (struct operation *op = e->operations; op != NULL; op = op->next)
-            if (slice_equal(op->branch, o->branch) && slice_equal(op->word, o->operation))
+            if (slice_equal(op->branch, o->branch) && slice_equal(op->word, o->operation) &&
+                !by_settled(&op->last))
                 found = op;
     return found;
 }
@@ -102,6 +109,8 @@ static struct operation *begin_operation(struct drawing *d, const struct occurre
 
 static void gap(struct drawing *d, const struct occurrence *o) {
     struct buffer text;
+    if (d->last_entry != NULL && d->last_entry->gap)
+        return; /* one line for all that was cut off together */
     buffer_init(&text, 4096);
     buffer_add_text(&text, "┄┄┄ settled was gone");
     if (o->at_ms > d->previous_ms) {
@@ -110,10 +119,8 @@ static void gap(struct drawing *d, const struct occurrence *o) {
     }
     buffer_add_text(&text, ", then took up where the log ends ┄┄┄");
     add_text(d, o->at_ms, PAINT_YELLOW, &text);
-}
-
-static bool by_settled(const struct occurrence *o) {
-    return slice_is(o->verdict, "interrupted");
+    if (d->last_entry != NULL)
+        d->last_entry->gap = true;
 }
 
 static void started(struct drawing *d, const struct occurrence *o) {
@@ -164,7 +171,11 @@ static void decided(struct drawing *d, const struct occurrence *o) {
 static void by_hand(struct drawing *d, const struct occurrence *o) {
     struct buffer text;
     buffer_init(&text, 64 * 1024);
-    glyph_add_all(&text, slice_from(o->event, slice_starts(o->event, "tx.") ? 3 : 0));
+    glyph_add_all(&text, o->act);
+    if (o->word.length > 0) {
+        buffer_add_text(&text, " → ");
+        glyph_add_all(&text, o->word);
+    }
     if (o->branch.length > 0)
         buffer_add_format(&text, " %.*s.%.*s", SLICE_PRINT(o->branch), SLICE_PRINT(o->operation));
     if (o->who.length > 0) {
@@ -278,7 +289,7 @@ static enum paint outcome_paint(const struct operation *op, const char **mark) {
         *mark = "✔";
         return PAINT_GREEN;
     }
-    *mark = slice_is(op->last.verdict, "refused") ? "✘" : "?";
+    *mark = slice_is(op->last.verdict, "refused") ? "✘" : by_settled(&op->last) ? "⚡" : "?";
     return slice_is(op->last.verdict, "refused") ? PAINT_RED : PAINT_YELLOW;
 }
 
@@ -306,11 +317,11 @@ static void add_operation(struct drawing *d, const struct operation *op) {
     if (op->last.kind == OCCURRENCE_ENDED && op->until_ms != 0) {
         if (op->last.http > 0)
             buffer_add_format(d->to, " %d", (int)op->last.http);
-        if (op->last.took_ms >= 0) {
+        if (op->last.took_ms >= 0 && !by_settled(&op->last)) {
             buffer_add_text(d->to, "  ");
             moment_add_span(d->to, op->last.took_ms);
         }
-        if (!slice_is(op->last.verdict, "done") && op->last.detail.length > 0) {
+        if (!slice_is(op->last.verdict, "done") && !by_settled(&op->last) && op->last.detail.length > 0) {
             buffer_add_text(d->to, "  \"");
             glyph_add(d->to, op->last.detail, 80);
             buffer_add_byte(d->to, '"');

@@ -1,0 +1,255 @@
+/* The timeline drawn from the API's documents: what runs side by side, what went wrong, where settled was
+ * gone. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "cli/glyph.h"
+#include "cli/timeline.h"
+#include "cli/view.h"
+
+#define NOW_MS 1767780060000 /* 2026-01-07T10:01:00Z */
+
+static char drawn[16384];
+
+static struct json_value checked(const char *text) {
+    struct json_value root;
+    assert_int_equal(json_check(slice_text(text), &root, NULL), 0);
+    return root;
+}
+
+static const char *draw(const char *transaction, const char *events, size_t width) {
+    struct buffer b;
+    buffer_init(&b, sizeof drawn);
+    timeline_draw_values(&b, checked(transaction), checked(events), width, false, NOW_MS);
+    buffer_add_byte(&b, '\0');
+    assert_false(buffer_failed(&b));
+    memcpy(drawn, b.at, b.length);
+    buffer_done(&b);
+    return drawn;
+}
+
+#define AT(ms) "\"gid\":\"g\",\"at\":\"2026-01-07T10:00:00." ms "Z\","
+#define RUN(ms, branch, op)                                                 \
+    "{\"event\":\"tx.op\"," AT(ms) "\"branch\":\"" branch "\",\"op\":\"" op \
+                                   "\",\"attempt\":1,\"state\":\"running\"}"
+#define END(ms, branch, op, attempt, rest)                                                                 \
+    "{\"event\":\"tx.attempt\"," AT(ms) "\"branch\":\"" branch "\",\"op\":\"" op "\",\"attempt\":" attempt \
+                                        "," rest "}"
+#define DONE "\"state\":\"done\",\"verdict\":\"done\",\"http\":200,\"took\":\"6ms\""
+
+static void side_by_side_shares_a_line(void **state) {
+    (void)state;
+    const char *transaction =
+        "{\"gid\":\"order-4711\",\"mode\":\"tcc\",\"status\":\"committed\",\"labels\":{\"order\":\"4711\"},"
+        "\"created\":\"2026-01-07T10:00:00.000Z\",\"took\":\"31ms\",\"attention\":null,\"reason\":null}";
+    const char *events =
+        "{\"gid\":\"order-4711\",\"items\":["
+        "{\"event\":\"tx.created\"," AT("000") "\"status\":\"active\",\"by\":\"shop-api\"}," RUN("002", "order", "try") "," RUN(
+            "002", "stock",
+            "try") "," END("008", "stock", "try", "1",
+                           DONE) "," END("009", "order", "try", "1",
+                                         DONE) ","
+                                               "{\"event\":\"tx.decision\"," AT(
+                                                   "012") "\"decision\":\"commit\",\"cause\":\"all-done\"},"
+                                                          "{\"event\":\"tx.status\"," AT(
+                                                              "012") "\"status\":\"committing\"}"
+                                                                     "," RUN("013", "order", "confirm") "," RUN("013", "stock", "confirm") "," END(
+                                                                         "014",
+                                                                         "stoc"
+                                                                         "k",
+                                                                         "conf"
+                                                                         "irm",
+                                                                         "1",
+                                                                         "\"st"
+                                                                         "ate"
+                                                                         "\":"
+                                                                         "\"re"
+                                                                         "tryi"
+                                                                         "ng\""
+                                                                         ",\"v"
+                                                                         "erdi"
+                                                                         "ct\""
+                                                                         ":\"u"
+                                                                         "nkno"
+                                                                         "wn\""
+                                                                         ",\"t"
+                                                                         "ook"
+                                                                         "\":"
+                                                                         "\"1m"
+                                                                         "s\","
+                                                                         "\"de"
+                                                                         "tail"
+                                                                         "\":"
+                                                                         "\"co"
+                                                                         "nnec"
+                                                                         "tion"
+                                                                         " res"
+                                                                         "et"
+                                                                         "\"") "," END("019", "order",
+                                                                                       "confirm", "1",
+                                                                                       DONE) "," END("030",
+                                                                                                     "stock",
+                                                                                                     "confir"
+                                                                                                     "m",
+                                                                                                     "2",
+                                                                                                     DONE) ","
+                                                                                                           "{"
+                                                                                                           "\"event\":\"tx.status\"," AT(
+                                                                                                               "031") "\"status\":\"committed\"}],\"next\":null}";
+    assert_string_equal(draw(transaction, events, 0),
+                        "order-4711  tcc  committed  31 ms   label order=4711\n"
+                        "    0 ms   begin          by shop-api\n"
+                        "    2 ms   ├ order.try ✔ 200  6 ms   └ stock.try ✔ 200  6 ms\n"
+                        "   12 ms   decision COMMIT  all-done\n"
+                        "   13 ms   ├ order.confirm ✔ 200  6 ms   └ stock.confirm ✔ 200  6 ms (2nd try; 1st: "
+                        "connection reset)\n"
+                        "   31 ms   committed\n");
+    assert_string_equal(draw(transaction, events, 59),
+                        "order-4711  tcc  committed  31 ms   label order=4711\n"
+                        "    0 ms   begin          by shop-api\n"
+                        "    2 ms   ├ order.try ✔ 200  6 ms\n"
+                        "           └ stock.try ✔ 200  6 ms\n"
+                        "   12 ms   decision COMMIT  all-done\n"
+                        "   13 ms   ├ order.confirm ✔ 200  6 ms\n"
+                        "           └ stock.confirm ✔ 200  6 ms (2nd try; 1st: connection reset)\n"
+                        "   31 ms   committed\n");
+}
+
+static void one_after_another_stands_below(void **state) {
+    (void)state;
+    const char *transaction = "{\"gid\":\"trip-77\",\"mode\":\"saga\",\"status\":\"rolled_back\",\"name\":"
+                              "\"book-trip\",\"created\":\"2026-01-07T10:00:00Z\","
+                              "\"finished\":\"2026-01-07T10:00:01.5Z\",\"reason\":{\"branch\":\"hotel\","
+                              "\"op\":\"action\",\"attempt\":1,\"http\":409,"
+                              "\"detail\":\"no rooms\"}}";
+    const char *events =
+        "{\"items\":[{\"event\":\"tx.created\"," AT("000") "\"status\":\"active\"}," RUN("001", "car", "action") "," END(
+            "005", "car", "action", "1",
+            DONE) "," RUN("005", "hotel",
+                          "action") "," END("009", "hotel", "action", "1",
+                                            "\"state\":\"refused\",\"verdict\":\"refused\","
+                                            "\"http\":409,\"took\":\"3ms\",\"detail\":\"no "
+                                            "rooms\"") ","
+                                                       "{\"event\":\"tx.decision\"," AT(
+                                                           "009") "\"decision\":\"rollback\","
+                                                                  "\"cause\":\"refused\","
+                                                                  "\"branch\":\"hotel\",\"op\":"
+                                                                  "\"action\","
+                                                                  "\"detail\":\"no "
+                                                                  "rooms\"}," RUN("010", "car", "compensate") "," END(
+                                                                      "014", "car", "compensate", "1",
+                                                                      DONE) ","
+                                                                            "{\"event\":\"tx."
+                                                                            "status\"," AT("015") "\"statu"
+                                                                                                  "s\":"
+                                                                                                  "\"rolle"
+                                                                                                  "d_"
+                                                                                                  "back\"}"
+                                                                                                  "]}";
+    assert_string_equal(draw(transaction, events, 0),
+                        "trip-77  saga  rolled_back  1.50 s   book-trip\n"
+                        "    0 ms   begin\n"
+                        "    1 ms   car.action ✔ 200  6 ms\n"
+                        "    5 ms   hotel.action ✘ 409  3 ms  \"no rooms\"\n"
+                        "    9 ms   decision ROLLBACK  refused  hotel.action: no rooms\n"
+                        "   10 ms   car.compensate ✔ 200  6 ms\n"
+                        "   15 ms   rolled_back\n"
+                        "  because hotel.action: HTTP 409, no rooms\n");
+}
+
+static void a_crash_shows_as_a_gap(void **state) {
+    (void)state;
+    const char *transaction = "{\"gid\":\"g\",\"mode\":\"tcc\",\"status\":\"committed\",\"created\":\"2026-"
+                              "01-07T10:00:00Z\",\"took\":\"900ms\"}";
+    const char *events = "{\"items\":[" RUN("010", "points", "confirm") "," END(
+        "800", "points", "confirm", "1",
+        "\"state\":\"retrying\",\"verdict\":\"interrupted\",\"took\":\"0ms\"") "," END("810", "points",
+                                                                                       "confirm", "2",
+                                                                                       DONE) "]}";
+    assert_string_equal(draw(transaction, events, 0),
+                        "g  tcc  committed  900 ms\n"
+                        "   10 ms   points.confirm ⚡\n"
+                        "  800 ms   ┄┄┄ settled was gone for 790 ms, then took up where the log ends ┄┄┄\n"
+                        "  804 ms   points.confirm ✔ 200  6 ms (2nd try)\n");
+}
+
+static void what_is_owed_and_by_hand_is_told(void **state) {
+    (void)state;
+    const char *transaction = "{\"gid\":\"g\",\"mode\":\"saga\",\"status\":\"committing\",\"suspended\":true,"
+                              "\"created\":\"2026-01-07T10:00:00Z\","
+                              "\"attention\":{\"why\":\"points refused to confirm: user "
+                              "closed\",\"branch\":\"points\",\"op\":\"confirm\",\"since\":"
+                              "\"2026-01-07T10:00:01Z\",\"next_try\":\"2026-01-07T10:02:00Z\"}}";
+    const char *events = "[" RUN("001", "points", "confirm") "," END(
+        "002", "points", "confirm", "1",
+        "\"state\":\"retrying\",\"verdict\":\"refused\",\"http\":"
+        "409,\"took\":\"1ms\","
+        "\"detail\":\"user "
+        "closed\\u001b[2J\",\"next_try\":\"2026-01-07T10:02:"
+        "00Z\"") ","
+                 "{\"event\":\"tx.status\"," AT("500") "\"suspended\":true,\"act\":"
+                                                       "\"suspend\",\"by\":\"ann\","
+                                                       "\"detail\":\"down\"}]";
+    assert_string_equal(draw(transaction, events, 0),
+                        "g  saga  committing (suspended)  1 m 00 s\n"
+                        "    1 ms   points.confirm ✘ 409  1 ms  \"user closed?[2J\"  again in 1m\n"
+                        "  500 ms   suspend  by ann  \"down\"\n"
+                        "  needs attention: points refused to confirm: user closed · tried again paused\n");
+}
+
+static void odd_documents_do_no_harm(void **state) {
+    (void)state;
+    static const char *const transactions[] = { "null", "[]", "{}",
+                                                "{\"gid\":1,\"status\":{},\"labels\":[],\"branches\":{}}" };
+    static const char *const events[] = { "null",
+                                          "{}",
+                                          "[1,null,{}]",
+                                          "{\"items\":{}}",
+                                          "{\"items\":[{\"event\":\"tx.attempt\"}]}",
+                                          "{\"items\":[{\"event\":\"tx.op\",\"state\":\"running\"}]}" };
+    for (size_t i = 0; i < sizeof transactions / sizeof *transactions; i++)
+        for (size_t k = 0; k < sizeof events / sizeof *events; k++)
+            assert_non_null(draw(transactions[i], events[k], 40));
+}
+
+static void states_become_exit_codes(void **state) {
+    (void)state;
+    static const struct {
+        const char *json;
+        int code;
+    } table[] = {
+        { "{\"status\":\"committed\"}", 0 },
+        { "{\"status\":\"heuristic_commit\"}", 0 },
+        { "{\"status\":\"rolled_back\"}", 10 },
+        { "{\"status\":\"heuristic_rollback\"}", 10 },
+        { "{\"status\":\"heuristic_mixed\"}", 11 },
+        { "{\"status\":\"active\"}", 7 },
+        { "{\"status\":\"committing\",\"attention\":null}", 7 },
+        { "{\"status\":\"committing\",\"attention\":{\"why\":\"x\"}}", 11 },
+        { "{\"status\":\"rolled_back\",\"attention\":{\"why\":\"x\"}}", 10 },
+        { "{}", 1 },
+        { "[]", 1 },
+    };
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+        assert_int_equal(view_exit(checked(table[i].json)), table[i].code);
+}
+
+static int set_locale(void **state) {
+    (void)state;
+    glyph_locale();
+    return 0;
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(side_by_side_shares_a_line), cmocka_unit_test(one_after_another_stands_below),
+        cmocka_unit_test(a_crash_shows_as_a_gap),     cmocka_unit_test(what_is_owed_and_by_hand_is_told),
+        cmocka_unit_test(odd_documents_do_no_harm),   cmocka_unit_test(states_become_exit_codes),
+    };
+    return cmocka_run_group_tests(tests, set_locale, NULL);
+}

@@ -135,14 +135,15 @@ static void started(struct drawing *d, const struct occurrence *o) {
 
 static void ended(struct drawing *d, const struct occurrence *o) {
     struct operation *op = find_operation(d, o);
-    if (op == NULL)
-        op = begin_operation(d, o);
+    if (op == NULL) { /* later attempts are told only when they end */
+        struct occurrence start = *o;
+        start.at_ms -= o->took_ms > 0 ? o->took_ms : 0;
+        op = begin_operation(d, &start);
+    }
     if (op == NULL)
         return;
     if (op->last.kind == OCCURRENCE_ENDED && op->first_failure.kind == OCCURRENCE_OTHER)
         op->first_failure = op->last;
-    if (o->took_ms >= 0 && op->attempts == 0 && o->at_ms - o->took_ms < op->from_ms)
-        op->from_ms = o->at_ms - o->took_ms;
     op->last = *o;
     op->until_ms = o->at_ms;
     op->attempts = o->attempt > op->attempts ? o->attempt : op->attempts;

@@ -2,6 +2,7 @@
 #include <assert.h>
 
 #include "base/limits.h"
+#include "engine/mutant.h"
 #include "engine/seat.h"
 
 static struct branch *branch_of(const struct step *s) {
@@ -15,11 +16,11 @@ bool always(const struct step *s) {
 }
 
 bool is_pivot(const struct step *s) {
-    return branch_of(s)->pivot;
+    return branch_of(s)->pivot && !MUTANT(pivot_ignored);
 }
 
 bool pivot_in_doubt(const struct step *s) {
-    return drive_pivot_in_doubt(s->transaction);
+    return drive_pivot_in_doubt(s->transaction) && !MUTANT(pivot_doubt_ignored);
 }
 
 bool out_of_patience(const struct step *s) {
@@ -87,11 +88,12 @@ void note(struct step *s) {
 }
 
 void retry(struct step *s) {
-    put_outcome(s, retry_next(s), retry_needs_attention(s) ? RECORD_FLAG_ATTENTION : 0);
+    uint64_t next_ms = MUTANT(retry_limit_gives_up) && s->outcome->attempt >= 3 ? 0 : retry_next(s);
+    put_outcome(s, next_ms, retry_needs_attention(s) ? RECORD_FLAG_ATTENTION : 0);
 }
 
 void insist(struct step *s) {
-    put_outcome(s, retry_next(s), RECORD_FLAG_ATTENTION);
+    put_outcome(s, retry_next(s), MUTANT(attention_forgotten) ? 0 : RECORD_FLAG_ATTENTION);
 }
 
 void commit(struct step *s) {
@@ -139,6 +141,8 @@ void agree(struct step *s) {
 }
 
 void too_late(struct step *s) {
+    if (MUTANT(racer_overwrites_decision))
+        roll_back(s);
     answer(s, REPLY_ALREADY_DECIDED, SLICE_NONE);
 }
 

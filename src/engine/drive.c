@@ -3,6 +3,7 @@
 #include <assert.h>
 
 #include "base/limits.h"
+#include "engine/mutant.h"
 #include "engine/seat.h"
 
 static bool in_progress(const struct operation *o) {
@@ -20,18 +21,19 @@ bool drive_undo_needed(const struct transaction *t, const struct branch *b) {
     if (b->to[ROLE_BACKWARD].url.length == 0)
         return false;
     if (t->drive == DRIVE_CLIENT)
-        return true; /* the client may have run it, whatever we know */
+        return !MUTANT(client_work_not_undone); /* the client may have run it, whatever we know */
     switch (o->status) {
     case OPERATION_DONE:
         return true;
     case OPERATION_RESOLVED:
         return !o->not_done;
     case OPERATION_REFUSED:
-        return o->attempt > 0 && (o->ever_unknown || b->cancel_always);
+        return o->attempt > 0 && ((o->ever_unknown && !MUTANT(unknown_not_compensated)) ||
+                                  (b->cancel_always && !MUTANT(cancel_always_ignored)));
     case OPERATION_SKIPPED:
         return o->ever_unknown || o->ever_working;
     default:
-        return false;
+        return MUTANT(compensates_beside_open_call);
     }
 }
 
@@ -51,7 +53,7 @@ bool drive_pivot_in_doubt(const struct transaction *t) {
 
 static bool predecessors_succeeded(const struct transaction *t, const struct branch *b) {
     for (size_t i = 0; i < b->after_count; i++)
-        if (!succeeded(&t->branches[b->after[i]].operation[ROLE_FORWARD]))
+        if (!succeeded(&t->branches[b->after[i]].operation[ROLE_FORWARD]) && !MUTANT(starts_too_early))
             return false;
     return true;
 }
@@ -70,7 +72,7 @@ static bool is_undone(const struct transaction *t, const struct branch *b) {
  * undone. One pass from the end settles it when branches stand in their order, which they nearly always do.
  */
 static void hold_predecessors(const struct transaction *t, bool held[LIMIT_BRANCHES]) {
-    bool changed = t->status == STATUS_ROLLING_BACK;
+    bool changed = t->status == STATUS_ROLLING_BACK && !MUTANT(order_not_reversed);
     assert(t->branch_count <= LIMIT_BRANCHES);
     while (changed) {
         changed = false;
@@ -93,8 +95,8 @@ static bool may_start_forward(const struct transaction *t, const struct branch *
 
 static bool may_start_backward(const struct transaction *t, const struct branch *b) {
     const struct operation *forward = &b->operation[ROLE_FORWARD];
-    return t->status == STATUS_ROLLING_BACK && !in_progress(forward) && !forward->open &&
-           drive_undo_needed(t, b);
+    bool over = (!in_progress(forward) && !forward->open) || MUTANT(compensates_beside_open_call);
+    return t->status == STATUS_ROLLING_BACK && over && drive_undo_needed(t, b);
 }
 
 static bool may_start(const struct transaction *t, const struct branch *b, uint8_t role, bool held) {
@@ -104,7 +106,7 @@ static bool may_start(const struct transaction *t, const struct branch *b, uint8
     case ROLE_FORWARD:
         return may_start_forward(t, b);
     case ROLE_CONFIRM:
-        return t->status == STATUS_COMMITTING;
+        return t->status == STATUS_COMMITTING || (MUTANT(confirms_before_decision) && t->mode == MODE_TCC);
     default:
         return !held && may_start_backward(t, b);
     }
@@ -117,7 +119,7 @@ static bool fill(struct step *s, uint16_t branch, uint8_t role) {
     const struct branch *b = &t->branches[branch];
     struct buffer filled;
     struct why why = { .text = "" };
-    if (!b->has_references || b->filled.length > 0)
+    if (!b->has_references || (b->filled.length > 0 && !MUTANT(fills_body_afresh)))
         return true;
     buffer_init(&filled, LIMIT_BRANCH_PAYLOAD_BYTES);
     int result = reference_fill(t, branch, &filled, &why);
@@ -235,7 +237,7 @@ static void send_allowed(struct step *s) {
 
 void drive(struct step *s) {
     struct transaction *t = s->transaction;
-    while (!status_is_final(t->status) && !t->suspended) {
+    while (!status_is_final(t->status) && (!t->suspended || MUTANT(suspended_still_calls))) {
         uint8_t status = t->status;
         drop_moot(s);
         start_owed(s);

@@ -1,10 +1,15 @@
 /* What an outcome means: which rule of the pattern it calls for. */
 #include <assert.h>
 
+#include "engine/mutant.h"
 #include "engine/seat.h"
 
 static enum on meaning(uint8_t role, uint8_t verdict) {
     bool forward = role == ROLE_FORWARD;
+    if (MUTANT(timeout_is_refusal) && verdict == VERDICT_UNKNOWN)
+        verdict = VERDICT_REFUSED;
+    if (MUTANT(working_is_done) && verdict == VERDICT_WORKING)
+        verdict = VERDICT_DONE;
     switch (verdict) {
     case VERDICT_DONE:
         return forward ? ON_STEP_DONE : ON_END_DONE;

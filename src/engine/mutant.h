@@ -15,29 +15,36 @@
 
 /* name, what it gets wrong */
 #define MUTANT_LIST(X)                                                                           \
-    X(canary, "counts one effect twice: must always be caught")                                  \
+    X(canary, "sim: counts one effect twice, must always be caught")                             \
     X(timeout_is_refusal, "takes an unknown outcome for the participant's no")                   \
-    X(retry_limit_gives_up, "stops retrying decided work after three failures")                  \
+    X(working_is_done, "takes 425 for success")                                                  \
+    X(retry_limit_gives_up, "stops retrying after three attempts")                               \
+    X(hot_retry, "forgets the backoff")                                                          \
+    X(retry_after_ignored, "does not wait as long as the participant asked")                     \
+    X(attention_forgotten, "never asks anybody to look")                                         \
     X(racer_overwrites_decision, "lets a late decision replace the first")                       \
+    X(deadline_after_decision, "lets the deadline fire although the decision has fallen")        \
+    X(pivot_ignored, "does not commit at the pivot's success")                                   \
+    X(pivot_doubt_ignored, "rolls back while a pivot that cannot be undone is in doubt")         \
+    X(confirms_before_decision, "confirms without a commit decision")                            \
+    X(starts_too_early, "starts a step before what it comes after is done")                      \
+    X(order_not_reversed, "undoes steps without waiting for those that depend on them")          \
     X(compensates_beside_open_call, "undoes a step while its call may still take effect")        \
     X(unknown_not_compensated, "takes a refusal after an unknown attempt for a clean one")       \
+    X(cancel_always_ignored, "does not undo a clean refusal where that was asked for")           \
+    X(client_work_not_undone, "believes that a client did not run what it registered")           \
+    X(late_branch_accepted, "takes a branch after the decision")                                 \
+    X(other_body_accepted, "answers a taken gid's other body as if it were a repeat")            \
+    X(suspended_still_calls, "goes on calling while suspended")                                  \
+    X(fills_body_afresh, "fills references again on every attempt")                              \
     X(answer_before_sync, "sim: lets replies go before their batch is durable")                  \
     X(send_before_log, "sim: sends calls before their batch is durable")                         \
     X(unknown_append_trusted, "sim: takes an append of unknown outcome for durable")             \
     X(recovery_forgets_calls, "recovers a running call as if nothing had been sent")             \
     X(interrupted_not_counted, "does not remember that a call was open when the daemon stopped") \
-    X(pivot_ignored, "does not commit at the pivot's success")                                   \
-    X(order_reversed_not, "undoes steps without waiting for those that depend on them")          \
-    X(starts_too_early, "starts a step before what it comes after is done")                      \
-    X(deadline_after_decision, "lets the deadline fire although the decision has fallen")        \
+    X(recovery_stops_at_rows, "recovers a row without the records that came after it")           \
     X(fold_drops_unfinished, "tells the journal that unfolded records are no longer needed")     \
-    X(fills_body_afresh, "fills references again on every attempt")                              \
-    X(confirms_before_decision, "confirms a branch as soon as its own try succeeded")            \
-    X(late_branch_accepted, "takes a branch after the decision")                                 \
-    X(working_is_done, "takes 425 for success")                                                  \
-    X(suspended_still_calls, "goes on calling while suspended")                                  \
-    X(hot_retry, "forgets the backoff")                                                          \
-    X(other_body_accepted, "answers a taken gid's other body as if it were a repeat")
+    X(fold_forgets_newer, "takes a row for complete although records came meanwhile")
 
 enum mutant {
     MUTANT_none = 0,

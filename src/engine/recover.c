@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "base/hash.h"
+#include "engine/mutant.h"
 #include "engine/seat.h"
 
 static int transaction_row(struct engine *e, const struct stored_row *row, struct why *why) {
@@ -71,7 +72,7 @@ static int transaction_entry(struct engine *e, uint64_t batch, const struct stor
     if (seat == NULL) {
         result = begin_again(e, entry, &seat);
     } else {
-        if (entry->seq <= seat->thing.seq)
+        if (entry->seq <= seat->thing.seq || (MUTANT(recovery_stops_at_rows) && seat->thing.last_batch == 0))
             return 0; /* folded already */
         if (entry->seq != seat->thing.seq + 1)
             return ERR_CORRUPT;
@@ -115,6 +116,7 @@ static void mark_interrupted(struct transaction *t, uint64_t now_ms) {
             struct operation *o = &t->branches[i].operation[role];
             bool waits = o->status == OPERATION_WAITING || o->status == OPERATION_RETRYING;
             o->interrupted = o->status == OPERATION_RUNNING || (waits && o->next_ms <= now_ms);
+            o->interrupted &= !MUTANT(recovery_forgets_calls);
         }
 }
 

@@ -1,6 +1,7 @@
 /* When to try again, and when somebody should look. Source: design.md 4 (5), (13), (14). */
 #include <assert.h>
 
+#include "engine/mutant.h"
 #include "engine/seat.h"
 
 /* Rounded up, so that a factor above 1 always grows and the loop ends after at most about two thousand
@@ -22,6 +23,8 @@ static uint64_t jitter(uint64_t pause_ms, uint64_t random) {
 
 static uint64_t pause(const struct step *s, const struct branch *b, const struct operation *o) {
     const struct outcome *outcome = s->outcome;
+    if (MUTANT(hot_retry))
+        return 1;
     uint64_t random = s->event->random ^ (uint64_t)outcome->branch * 0x9e3779b97f4a7c15u;
     switch (outcome->verdict) {
     case VERDICT_INTERRUPTED:
@@ -35,7 +38,7 @@ static uint64_t pause(const struct step *s, const struct branch *b, const struct
             return outcome->retry_after_ms;
         return s->engine->options.working_ms > 0 ? s->engine->options.working_ms : b->retry.first_ms;
     case VERDICT_SLOW_DOWN:
-        if (outcome->retry_after_ms > 0)
+        if (outcome->retry_after_ms > 0 && !MUTANT(retry_after_ignored))
             return outcome->retry_after_ms;
         break;
     case VERDICT_REFUSED:
@@ -79,6 +82,8 @@ bool retry_needs_attention(const struct step *s) {
     const struct engine_options *options = &s->engine->options;
     uint8_t verdict = s->outcome->verdict;
     uint64_t spent_ms = s->event->now_ms - o->first_ms;
+    if (MUTANT(attention_forgotten))
+        return false;
     if (o->attention_ms != 0)
         return true;
     if (verdict == VERDICT_WORKING || verdict == VERDICT_INTERRUPTED)

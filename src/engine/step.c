@@ -4,6 +4,7 @@
 #include <assert.h>
 
 #include "base/limits.h"
+#include "engine/mutant.h"
 #include "engine/seat.h"
 
 void step_begin(struct step *s, struct engine *e, const struct event *event, struct effects *effects,
@@ -146,7 +147,7 @@ static void settle_interrupted(struct step *s) {
                 .transaction = t->id,
                 .branch = i,
                 .role = role,
-                .verdict = VERDICT_INTERRUPTED,
+                .verdict = MUTANT(interrupted_not_counted) ? VERDICT_NOT_SENT : VERDICT_INTERRUPTED,
                 .attempt = o->attempt,
                 .body = SLICE(
                     "settled was restarted while this attempt was allowed; whether it arrived is unknown"),
@@ -160,6 +161,8 @@ static void wake(struct engine *e, const struct event *event, struct effects *ef
     step_begin(&s, e, event, effects, seat);
     settle_interrupted(&s);
     const struct transaction *t = s.transaction;
+    if (MUTANT(deadline_after_decision) && t->status == STATUS_COMMITTING && t->deadline_ms <= event->now_ms)
+        roll_back(&s);
     if (t->status == STATUS_ACTIVE && t->deadline_ms <= event->now_ms) {
         s.cause = CAUSE_DEADLINE;
         s.text = SLICE("not decided before its deadline");

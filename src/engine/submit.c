@@ -4,6 +4,7 @@
 
 #include "base/hash.h"
 #include "base/limits.h"
+#include "engine/mutant.h"
 #include "engine/seat.h"
 
 /* New work is shed before memory is short, so that what is unfinished can go on. */
@@ -28,6 +29,7 @@ static void answer(struct effects *effects, uint8_t kind, const struct transacti
 
 static void answer_same_gid(const struct event *event, struct effects *effects, const struct transaction *t) {
     bool same = memcmp(t->fingerprint, event->request->fingerprint, sizeof t->fingerprint) == 0;
+    same |= MUTANT(other_body_accepted);
     answer(effects, same ? REPLY_REPEATED : REPLY_OTHER_BODY, t, SLICE_NONE);
 }
 
@@ -141,7 +143,7 @@ void register_step(struct step *s) {
     } else if (t->drive != DRIVE_CLIENT) {
         answer(s->effects, REPLY_NOT_ALLOWED, t,
                SLICE("only a transaction with drive:\"client\" takes further branches"));
-    } else if (t->status != STATUS_ACTIVE) {
+    } else if (t->status != STATUS_ACTIVE && !MUTANT(late_branch_accepted)) {
         answer(s->effects, REPLY_ALREADY_DECIDED, t, SLICE_NONE); /* I-T4: late registration is refused */
     } else if (t->branch_count >= LIMIT_BRANCHES) {
         answer(s->effects, REPLY_NOT_ALLOWED, t,

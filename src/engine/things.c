@@ -2,6 +2,7 @@
 #include <assert.h>
 
 #include "base/hash.h"
+#include "engine/mutant.h"
 #include "engine/seat.h"
 #include "model/journal.h"
 
@@ -166,7 +167,7 @@ size_t engine_fold(struct engine *e, uint64_t keep_from, struct stored_row *rows
 static void folded(struct engine *e, struct thing *thing) {
     uint64_t again_batch = thing->again_batch;
     uint64_t last_batch = thing->last_batch;
-    bool more = thing->seq != thing->folding_seq;
+    bool more = thing->seq != thing->folding_seq && !MUTANT(fold_forgets_newer);
     thing_clean(e, thing);
     if (more) {
         assert(again_batch != 0);
@@ -203,6 +204,8 @@ void engine_fold_failed(struct engine *e) {
 
 uint64_t engine_trim_point(const struct engine *e) {
     uint64_t first = e->durable + 1;
+    if (MUTANT(fold_drops_unfinished))
+        return e->durable;
     if (!chain_empty(&e->dirty) && thing_of_dirty(e->dirty.next)->dirty_batch < first)
         first = thing_of_dirty(e->dirty.next)->dirty_batch;
     for (const struct chain *link = e->folding.next; link != &e->folding; link = link->next)

@@ -7,6 +7,10 @@
 
 #include "sim/coverage.h"
 
+enum {
+    SHOWN_MAX = 20,
+};
+
 static double seconds_now(void) {
     struct timespec now;
 
@@ -23,7 +27,7 @@ int campaign_exit_of(const struct pool_totals *totals) {
 }
 
 void campaign_print_failures(const struct pool_totals *totals, const char *command) {
-    uint64_t shown = totals->failure_count < POOL_FAILURES_MAX ? totals->failure_count : POOL_FAILURES_MAX;
+    uint64_t shown = totals->failure_count < SHOWN_MAX ? totals->failure_count : SHOWN_MAX;
 
     for (uint64_t i = 0; i < shown; i++) {
         const struct pool_failure *f = &totals->failures[i];

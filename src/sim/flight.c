@@ -41,6 +41,8 @@ static void hear(struct world *w, struct flight *f, const struct sim_answer *a) 
         return;
     }
     w->driver.calls_open--;
+    if (a->retry_after_ms > 0)
+        f->plan->deeds[f->branch].busy_until_us[f->role] = w->now_us + a->retry_after_ms * UINT64_C(1000);
     f->plan->deeds[f->branch].open[f->role]--;
     arrival.outcome = (struct outcome){
         .transaction = f->transaction,

@@ -64,6 +64,11 @@ static void check_pace(struct world *w, struct plan *p, const struct call *call)
     if (deed->sends[call->role] > allowed)
         world_fail(w, FAILURE_LIVENESS, "hot-loop", "%.*s.b%u role %u is called %u times",
                    SLICE_PRINT(p->gid), call->branch, call->role, deed->sends[call->role]);
+    /* At the end of its own patience a step may be tried once more, whatever the participant asked for. */
+    bool patient = call->role != ROLE_FORWARD || p->branches[call->branch].retry.for_ms == 0;
+    if (deed->busy_until_us[call->role] > w->now_us + w->now_us / 50 + 2000 && !p->asked_nudge && patient)
+        world_fail(w, FAILURE_CORRECTNESS, "never-early", "%.*s.b%u role %u: sooner than its Retry-After",
+                   SLICE_PRINT(p->gid), call->branch, call->role);
     if (o->next_ms > world_clock_ms(w) && o->next_ms > w->driver.last_now_ms)
         world_fail(w, FAILURE_CORRECTNESS, "never-early", "%.*s.b%u role %u attempt %u leaves %llu ms early",
                    SLICE_PRINT(p->gid), call->branch, call->role, call->attempt,
@@ -334,6 +339,8 @@ static void check_rolled_back(struct world *w, const struct plan *p, uint16_t br
     const struct deed *deed = &p->deeds[branch];
     const char *invariant = p->request.mode == MODE_SAGA ? "I-S1" : "I-T1";
 
+    if (p->branches[branch].pivot && deed->effects[ROLE_FORWARD] != deed->effects[ROLE_BACKWARD])
+        wrong(w, p, branch, "I-S1", "it is the pivot and took effect");
     if (p->branches[branch].to[ROLE_BACKWARD].url.length == 0)
         return; /* it has nothing to undo */
     if (deed->effects[ROLE_FORWARD] > 1 || deed->effects[ROLE_BACKWARD] > 1)

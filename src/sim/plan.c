@@ -148,8 +148,11 @@ static void draw_special(struct world *w, struct plan *p, struct branch_request 
 
     if (p->request.drive == DRIVE_CLIENT)
         return;
-    if (p->request.mode == MODE_SAGA && wants_pivot && all_related(branches, p->branch_count, pivot))
+    if (p->request.mode == MODE_SAGA && wants_pivot && all_related(branches, p->branch_count, pivot)) {
         branches[pivot].pivot = true;
+        if (dice_below(d, 2) == 0 && p->deeds[pivot].kind == DEED_PLAIN)
+            branches[pivot].to[ROLE_BACKWARD] = (struct endpoint){ 0 }; /* a point of no return indeed */
+    }
     for (uint16_t i = 1; i < p->branch_count; i++)
         if (dice_below(d, 3) == 0)
             draw_reference(w, p, branches, i);

@@ -65,10 +65,11 @@ struct deed {
     bool stubborn_drawn[ROLE_COUNT];
     bool body_seen[ROLE_COUNT];
     uint64_t body_hash[ROLE_COUNT];
-    uint32_t open[ROLE_COUNT];         /* calls out of the living coordinator */
-    uint32_t last_sent[ROLE_COUNT];    /* highest attempt that left */
-    uint64_t calm_sends[ROLE_COUNT];   /* calls since the faults ended, outside of 425 */
-    const uint8_t *script[ROLE_COUNT]; /* enum reaction per call; NULL: the dice decide */
+    uint64_t busy_until_us[ROLE_COUNT]; /* told by Retry-After to a coordinator that still lives */
+    uint32_t open[ROLE_COUNT];          /* calls out of the living coordinator */
+    uint32_t last_sent[ROLE_COUNT];     /* highest attempt that left */
+    uint64_t calm_sends[ROLE_COUNT];    /* calls since the faults ended, outside of 425 */
+    const uint8_t *script[ROLE_COUNT];  /* enum reaction per call; NULL: the dice decide */
     uint8_t script_length[ROLE_COUNT];
     uint8_t script_at[ROLE_COUNT];
 };

@@ -12,7 +12,7 @@
 
 #include "sim/trial.h"
 
-#define POOL_FAILURES_MAX 64
+#define POOL_FAILURES_MAX 32
 
 struct pool_failure {
     uint64_t unit;

@@ -146,8 +146,10 @@ static void lose_memory(struct world *w) {
     d->wake_ms = UINT64_MAX;
     d->state = DRIVER_DOWN;
     for (uint32_t i = 0; i < w->plan_count; i++)
-        for (uint16_t b = 0; b < w->plans[i].branch_count; b++)
+        for (uint16_t b = 0; b < w->plans[i].branch_count; b++) {
             memset(w->plans[i].deeds[b].open, 0, sizeof w->plans[i].deeds[b].open);
+            memset(w->plans[i].deeds[b].busy_until_us, 0, sizeof w->plans[i].deeds[b].busy_until_us);
+        }
 }
 
 void sim_driver_crash(struct world *w, uint8_t disk_outcome) {

@@ -475,10 +475,15 @@ void witness_entry(struct world *w, const struct stored_entry *entry) {
         breach(&g, "I-G2", "a gap in the records");
     else if (status_is_final(p->witness.status))
         breach(&g, "I-G5", "a record after the end");
+    else if (p->witness.pivot_done && (r.kind != RECORD_DECIDED || r.decision != DECISION_COMMIT))
+        breach(&g, "pivot", "the pivot has succeeded, and this is not the commit decision");
     else if (names_branch(r.kind) && r.branch >= p->witness.branch_count)
         breach(&g, "I-G5", "no such branch");
     else
         take_kind[r.kind](&g);
+    p->witness.pivot_done = r.kind == RECORD_OUTCOME && r.verdict == VERDICT_DONE && r.role == ROLE_FORWARD &&
+                            r.branch < p->witness.branch_count && p->witness.branches[r.branch]->pivot &&
+                            p->witness.decision == DECISION_NONE;
     p->witness.seq = entry->seq;
     p->witness.digest = p->witness.digest * UINT64_C(0x100000001b3) ^ hash_stable(bytes);
 }

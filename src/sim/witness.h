@@ -41,6 +41,7 @@ struct witness {
     uint8_t mode, drive;
     uint8_t decision, cause, status;
     bool suspended;
+    bool pivot_done; /* the last record was the pivot's success: the decision must be next */
     bool other_body; /* created from plan->other */
     uint64_t created_ms, deadline_ms, decided_ms, finished_ms;
     uint16_t branch_count;

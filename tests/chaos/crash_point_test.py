@@ -101,7 +101,7 @@ def tell(d, request):
     client = Client("127.0.0.1", d.port, token=token(d), timeout=20)
     for method, path, body, headers in (("POST", "/v1/transactions?wait=10s", request, {}),
                                         ("POST", f"/v1/transactions/{request['gid']}/suspend", {"reason": "x"}, {"Idempotency-Key": "k-" + request["gid"]}),
-                                        ("POST", "/v1/tokens", {"name": "crash", "role": "viewer"}, {}),
+                                        ("POST", "/v1/tokens", {"name": "crash", "roles": ["viewer"]}, {}),
                                         ("GET", "/v1/store/backup", None, {})):
         try:
             client.request(method, path, body, headers=headers)

@@ -29,7 +29,7 @@ def concrete(path):
 
 
 def token_of(d, role, **more):
-    answer = d.post("/v1/tokens", {"name": f"{role}-{os.urandom(3).hex()}", "role": role, **more})
+    answer = d.post("/v1/tokens", {"name": f"{role}-{os.urandom(3).hex()}", "roles": [role], **more})
     need(answer.status in (200, 201), answer)
     return answer.json
 
@@ -188,8 +188,9 @@ def test_expired_tokens_are_401():
 
 def test_odd_tokens_are_refused():
     d = daemon()
-    for body in ({}, {"name": "x"}, {"role": "viewer"}, {"name": "x", "role": "god"}, {"name": "", "role": "viewer"}, {"name": "x" * 1000, "role": "viewer"},
-                 {"name": 5, "role": "viewer"}, {"name": "a", "role": "viewer", "oops": 1}, {"name": "a", "role": "viewer", "expires": "soon"}):
+    for body in ({}, {"name": "x"}, {"roles": ["viewer"]}, {"name": "x", "roles": ["god"]}, {"name": "", "roles": ["viewer"]}, {"name": "x" * 1000, "roles": ["viewer"]},
+                 {"name": 5, "roles": ["viewer"]}, {"name": "a", "roles": ["viewer"], "oops": 1}, {"name": "a", "roles": ["viewer"], "expires": "soon"},
+                 {"name": "a", "roles": []}, {"name": "a", "roles": "viewer"}, {"name": "a", "roles": ["viewer", 5]}):
         need(d.post("/v1/tokens", body).status in (400, 422), body)
 
 

@@ -114,7 +114,7 @@ def test_the_secret_survives_a_restart():
 def test_rotation_signs_with_both():
     d, s = Daemon(auth=True).start(), shared_site()
     old = secret_of(d)
-    done = run_settle("token", "rotate-signing-secret", daemon=d)
+    done = run_settle("secret", "rotate", "--yes", daemon=d)
     if done.returncode != 0:
         done = run_settle("--help")
         raise AssertionError("the CLI rotates the signing secret (design.md 4 (3)); its help says:\n" + done.stdout)

@@ -83,7 +83,7 @@ def test_commit_and_rollback_are_final_and_repeatable():
     equal(decide(d, s, "commit").status, 200)
     equal(decide(d, s, "commit").status, 200, "the same decision again")
     p = problem(decide(d, s, "rollback"), 409, "already-decided")
-    equal(p.get("decision"), "commit", p)
+    equal(p.get("decision"), "committed", p)
     equal(p.get("retry"), False, p)
     equal(len(s.calls("a/confirm")), 1)
 
@@ -92,7 +92,7 @@ def test_rollback_wins_over_a_later_commit():
     d, s = shared_daemon(), shared_site()
     begin(d, s)
     decide(d, s, "rollback")
-    equal(problem(decide(d, s, "commit"), 409, "already-decided").get("decision"), "rollback")
+    equal(problem(decide(d, s, "commit"), 409, "already-decided").get("decision"), "rolled_back")
 
 
 def test_registering_after_the_decision_is_refused():
@@ -156,7 +156,7 @@ def test_racing_decisions_have_one_winner():
         word = winners.pop()
         for other, answer in answers.values():
             if other != word:
-                equal(problem(answer, 409, "already-decided").get("decision"), word)
+                equal(problem(answer, 409, "already-decided").get("decision"), "committed" if word == "commit" else "rolled_back")
         d.until(s.gid(), "committed" if word == "commit" else "rolled_back")
         equal(s.paths(), ["a/confirm" if word == "commit" else "a/cancel"])
 

@@ -58,7 +58,7 @@ def test_retry_of_a_finished_one_is_409():
     d, s = shared_daemon(), shared_site()
     d.run(s.saga(s.step("a")))
     for verb in ("retry", "suspend", "force", "branches/a/resolve"):
-        body = {"reason": "x", "decision": "commit"} if verb == "force" else {"reason": "x"}
+        body = {"reason": "x", "decision": "commit"} if verb == "force" else {"reason": "x", "as": "done"} if verb.endswith("resolve") else {"reason": "x"}
         answer = act(d, s, verb, body)
         need(answer.status == 409, verb, answer)
 
@@ -138,7 +138,7 @@ def test_dangerous_acts_need_a_reason():
                  {"decision": "commit", "reason": "x", "oops": 1}):
         answer = act(d, s, "force", body)
         need(answer.status in (400, 422), body, answer)
-    for body in ({}, None, {"reason": ""}):
+    for body in ({}, None, {"reason": ""}, {"as": "done"}, {"reason": "x"}, {"as": "perhaps", "reason": "x"}, {"as": "done", "reason": "x", "operation": "fly"}):
         answer = act(d, s, "branches/a/resolve", body)
         need(answer.status in (400, 422), body, answer)
     equal(d.status(s.gid()), "committing")
@@ -150,7 +150,7 @@ def test_dangerous_acts_need_a_reason():
 def test_resolve_settles_one_operation():
     d, s = shared_daemon(), shared_site()
     stuck(d, s)
-    answer = act(d, s, "branches/a/resolve", {"reason": "booked by hand"})
+    answer = act(d, s, "branches/a/resolve", {"as": "done", "reason": "booked by hand"})
     equal(answer.status, 200, answer)
     t = d.until(s.gid(), ("committed", "heuristic_commit"))
     equal(next(b for b in t["branches"] if b["id"] == "a")["confirm"], "resolved", t)
@@ -194,7 +194,7 @@ def test_attention_never_gives_up():
 def test_acts_on_nobody_are_404():
     d, s = shared_daemon(), shared_site()
     for verb in ("retry", "suspend", "resume", "force", "branches/a/retry", "branches/a/resolve"):
-        problem(act(d, s, verb, {"reason": "x", "decision": "commit"} if verb == "force" else {"reason": "x"}), 404)
+        problem(act(d, s, verb, {"reason": "x", "decision": "commit"} if verb == "force" else {"reason": "x", "as": "done"} if verb.endswith("resolve") else {"reason": "x"}), 404)
 
 
 def test_suspend_during_a_hanging_call():

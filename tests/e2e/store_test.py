@@ -13,10 +13,10 @@ def backup(d, path):
 
 
 def databases(path):
-    found = []
-    for root, _, names in os.walk(path):
-        found += [os.path.join(root, n) for n in names if n.endswith(".db")]
-    return found if os.path.isdir(path) else [path]
+    """A backup is one file, or a folder of them."""
+    if os.path.isfile(path):
+        return [path]
+    return [os.path.join(root, n) for root, _, names in os.walk(path) for n in names if n.endswith(".db")]
 
 
 def test_a_backup_is_whole_and_readable_with_sqlite():
@@ -70,15 +70,23 @@ def test_a_backup_under_load_restores_to_a_consistent_state():
     for i in range(30):
         equal(fresh.status(s.gid(str(i))), "committed")
     fresh.until(s.gid("open"), "committed")
-    done = run_settle("store", "verify", daemon=fresh)
+    fresh.stop()
+    done = run_settle("store", "verify", "--data", restored)
     equal(done.returncode, 0, done.stdout, done.stderr)
 
 
-def test_verify_of_a_running_store():
+def test_verify_does_not_disturb_a_running_daemon():
     d, s = Daemon(auth=True).start(), shared_site()
     for i in range(10):
         d.run(s.saga(s.step("a"), name=f"{i}"))
-    done = run_settle("store", "verify", daemon=d)
+    run_settle("store", "verify", "--data", d.data)
+    for i in range(10, 20):
+        d.run(s.saga(s.step("a"), name=f"{i}"))
+    d.restart()
+    for i in range(20):
+        equal(d.status(s.gid(str(i))), "committed")
+    d.stop()
+    done = run_settle("store", "verify", "--data", d.data)
     equal(done.returncode, 0, done.stdout, done.stderr)
 
 
@@ -113,7 +121,7 @@ def test_restore_never_overwrites_a_store():
 
 def test_backup_needs_admin():
     d = Daemon(auth=True).start()
-    made = d.post("/v1/tokens", {"name": "watcher", "role": "viewer"})
+    made = d.post("/v1/tokens", {"name": "watcher", "roles": ["viewer"]})
     need(made.status in (200, 201), made)
     problem(d.get("/v1/store/backup", token=made.json["token"]), 403)
     problem(d.get("/v1/store/backup", token=None), 401)

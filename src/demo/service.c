@@ -83,6 +83,7 @@ static void call_handler(struct service *s, struct connection *c, const struct h
     struct service_answer answer = { .status = 200 };
     struct service_call call = { .method = request->method,
                                  .path = request->path,
+                                 .query = request->query,
                                  .body = body,
                                  .gid = http1_find(head, "Settle-Gid"),
                                  .branch = http1_find(head, "Settle-Branch"),

@@ -19,7 +19,7 @@ struct service;
 
 /* A request as a participant sees it; slices live during the handler. */
 struct service_call {
-    struct slice method, path, body;
+    struct slice method, path, query, body;
     struct slice gid, branch, operation; /* Settle-Gid, Settle-Branch, Settle-Op; empty when absent */
     uint64_t attempt;                    /* Settle-Attempt, 0 when absent */
 };

@@ -6,7 +6,9 @@
 
 #include "engine/mutant.h"
 #include "sim/campaign.h"
+#include "sim/rules_page.h"
 #include "sim/shrink.h"
+#include "sim/sweep.h"
 
 static const char usage[] =
     "usage: settle-sim --seed N [without=CLASS,...] [drop=N,...] [horizon=MS]   one world, in words\n"
@@ -14,9 +16,13 @@ static const char usage[] =
     "       settle-sim --determinism A..B  every world twice, compared\n"
     "       settle-sim --shrink N [...]    the smallest world that still fails\n"
     "       settle-sim --regress FILE      the worlds that failed once\n"
+    "       settle-sim --sweep [NAME]      a crash at every point of every scenario, and another one while "
+    "recovering\n"
+    "       settle-sim --scenario NAME [crash=P/OUTCOME[,Q/OUTCOME]]   one of them, in words\n"
     "       settle-sim --list-mutants      name and mistake of each\n"
+    "       settle-sim --rules             the engine's rules as a page (docs/rules.md)\n"
     "options: --jobs N   workers (1)      --coverage     rules and points reached; red when one never was\n"
-    "         --stop     at the first failure    --quiet     only the summary line\n"
+    "         --stop     at the first failure    --quiet     only the summary line; --sweep: single crashes\n"
     "exit codes: 0 good, 2 usage, 3 crash, 4 liveness, 5 correctness, 6 something was never reached\n";
 
 enum command {
@@ -27,12 +33,14 @@ enum command {
     COMMAND_SHRINK,
     COMMAND_REGRESS,
     COMMAND_LIST_MUTANTS,
+    COMMAND_RULES,
     COMMAND_HELP,
 };
 
 struct arguments {
     enum command command;
     const char *subject;
+    const char *crash;
     struct campaign campaign;
     struct trial trial;
 };
@@ -43,7 +51,10 @@ static const struct option options[] = {
     { "determinism", required_argument, NULL, COMMAND_DETERMINISM },
     { "shrink", required_argument, NULL, COMMAND_SHRINK },
     { "regress", required_argument, NULL, COMMAND_REGRESS },
+    { "sweep", optional_argument, NULL, COMMAND_SWEEP },
+    { "scenario", required_argument, NULL, COMMAND_SCENARIO },
     { "list-mutants", no_argument, NULL, COMMAND_LIST_MUTANTS },
+    { "rules", no_argument, NULL, COMMAND_RULES },
     { "help", no_argument, NULL, COMMAND_HELP },
     { "jobs", required_argument, NULL, 'j' },
     { "coverage", no_argument, NULL, 'c' },
@@ -113,6 +124,10 @@ static bool parse(int count, char **words, struct arguments *a) {
             if (!trial_parse_part(words[optind], &a->trial))
                 return false;
     }
+    if (a->command == COMMAND_SWEEP && optind < count)
+        a->subject = words[optind++];
+    if (a->command == COMMAND_SCENARIO && optind < count && strncmp(words[optind], "crash=", 6) == 0)
+        a->crash = words[optind++] + 6;
     if (a->command == COMMAND_SEEDS || a->command == COMMAND_DETERMINISM)
         if (!parse_range(a->subject, &a->campaign.first, &a->campaign.last))
             return false;
@@ -123,6 +138,16 @@ static int list_mutants(void) {
 #define X(name, sentence) printf("%-28s %s\n", #name, sentence);
     MUTANT_LIST(X)
 #undef X
+    return 0;
+}
+
+static int print_rules(void) {
+    struct buffer page;
+
+    buffer_init(&page, 1 << 20);
+    rules_page_print(&page);
+    fwrite(page.at, 1, page.length, stdout);
+    buffer_done(&page);
     return 0;
 }
 
@@ -145,8 +170,14 @@ int main(int count, char **words) {
         return shrink_run(&a.trial);
     case COMMAND_REGRESS:
         return campaign_regress(a.subject, a.campaign.jobs);
+    case COMMAND_SWEEP:
+        return sweep_run(a.subject, a.campaign.jobs, a.campaign.quiet);
+    case COMMAND_SCENARIO:
+        return sweep_show(a.subject, a.crash);
     case COMMAND_LIST_MUTANTS:
         return list_mutants();
+    case COMMAND_RULES:
+        return print_rules();
     default:
         fputs(usage, stdout);
         return 0;

@@ -9,7 +9,7 @@
 #include "server/crash_point.h"
 
 enum {
-    FOLD_ROWS = 256,
+    FOLD_ROWS = 512,
     FOLD_BYTES = 512 * 1024, /* copying this much takes well under a millisecond */
     FOLD_EVERY_MS = 100,     /* so that a quiet daemon folds many rows with one sync */
     FOLD_PAUSE_MS = 1000,    /* after a failure */
@@ -70,19 +70,6 @@ void chores_retain(struct chores *u, uint64_t retain_ms) {
     u->purge_due_ms = 0;
 }
 
-static void begin_fold(struct chores *u, uint64_t now_ms, uint64_t durable, uint64_t journal_bytes) {
-    uint64_t keep = journal_bytes > JOURNAL_LARGE ? KEEP_BATCHES_LARGE : KEEP_BATCHES;
-    uint64_t keep_from = durable > keep ? durable - keep : 0;
-    arena_reset(&u->arena);
-    u->row_count = engine_fold(u->engine, keep_from, u->rows, FOLD_ROWS, FOLD_BYTES, &u->arena);
-    u->fold_due_ms = now_ms + FOLD_EVERY_MS;
-    if (u->row_count == 0)
-        return;
-    CRASH_POINT(FOLD_COLLECTED);
-    u->folding = true;
-    u->port.fold(u->port.self, u->rows, u->row_count);
-}
-
 static void trim(struct chores *u, uint64_t now_ms) {
     uint64_t point = engine_trim_point(u->engine);
     if (point <= u->figures.trimmed)
@@ -93,6 +80,24 @@ static void trim(struct chores *u, uint64_t now_ms) {
     u->figures.trimmed = point;
     u->trim_due_ms = now_ms + TRIM_EVERY_MS;
     u->port.trim(u->port.self, point);
+}
+
+static void begin_fold(struct chores *u, uint64_t now_ms, uint64_t durable, uint64_t journal_bytes) {
+    uint64_t keep = journal_bytes > JOURNAL_LARGE ? KEEP_BATCHES_LARGE : KEEP_BATCHES;
+    uint64_t keep_from = durable > keep ? durable - keep : 0;
+    arena_reset(&u->arena);
+    u->row_count = engine_fold(u->engine, keep_from, u->rows, FOLD_ROWS, FOLD_BYTES, &u->arena);
+    u->fold_due_ms = UINT64_MAX;
+    trim(u, now_ms);
+    if (u->row_count == 0) {
+        /* Records that wait for their thing's end, or for the next batch, are looked at again with it. */
+        if (u->figures.trimmed < durable)
+            u->fold_due_ms = now_ms + TRIM_EVERY_MS;
+        return;
+    }
+    CRASH_POINT(FOLD_COLLECTED);
+    u->folding = true;
+    u->port.fold(u->port.self, u->rows, u->row_count);
 }
 
 static void begin_purge(struct chores *u, uint64_t now_ms) {
@@ -106,22 +111,20 @@ void chores_round(struct chores *u, uint64_t now_ms, uint64_t durable, uint64_t 
         return;
     if (!u->folding && now_ms >= u->fold_due_ms)
         begin_fold(u, now_ms, durable, journal_bytes);
-    trim(u, now_ms);
     if (!u->purging && now_ms >= u->purge_due_ms)
         begin_purge(u, now_ms);
 }
 
+void chores_poke(struct chores *u, uint64_t now_ms) {
+    if (!u->folding && u->fold_due_ms > now_ms + FOLD_EVERY_MS)
+        u->fold_due_ms = now_ms + FOLD_EVERY_MS;
+}
+
 uint64_t chores_due(const struct chores *u) {
-    struct engine_figures figures;
     if (u->stopped)
         return UINT64_MAX;
-    engine_figures(u->engine, &figures);
     uint64_t due = u->purging ? UINT64_MAX : u->purge_due_ms;
-    if (!u->folding && figures.unfolded > 0 && u->fold_due_ms < due)
-        due = u->fold_due_ms;
-    if (engine_trim_point(u->engine) > u->figures.trimmed && u->trim_due_ms < due)
-        due = u->trim_due_ms;
-    return due;
+    return !u->folding && u->fold_due_ms < due ? u->fold_due_ms : due;
 }
 
 bool chores_idle(const struct chores *u) {
@@ -148,8 +151,7 @@ int chores_folded(struct chores *u, int code, uint64_t now_ms) {
     CRASH_POINT(FOLD_DURABLE);
     engine_folded(u->engine);
     u->figures.folded += u->row_count;
-    if (u->row_count == FOLD_ROWS)
-        u->fold_due_ms = now_ms;
+    u->fold_due_ms = now_ms + (u->row_count == FOLD_ROWS ? 0 : FOLD_EVERY_MS);
     return 0;
 }
 

@@ -3,8 +3,8 @@
  * section 2).
  *
  * Every piece of work is a slice: few enough rows that gathering them takes the loop less than a millisecond,
- * and one slice of each kind under way at a time. The loop calls chores_round when chores_due says so and
- * after every durable batch; the port begins work on the store's history thread and reports back.
+ * and one slice of each kind under way at a time. The loop calls chores_round when chores_due says so; the
+ * port begins work on the store's history thread and reports back.
  *
  * One thread, the driver's. */
 #ifndef SERVER_CHORES_H
@@ -35,7 +35,9 @@ void chores_retain(struct chores *u, uint64_t retain_ms);
 
 /* Begin what is worth beginning. durable is the last durable batch. */
 void chores_round(struct chores *u, uint64_t now_ms, uint64_t durable, uint64_t journal_bytes);
-/* When to call chores_round again at the latest; UINT64_MAX: after the next durable batch. */
+/* A batch became durable: there is something to fold, soon. */
+void chores_poke(struct chores *u, uint64_t now_ms);
+/* When to call chores_round again; UINT64_MAX: after the next chores_poke or report. */
 uint64_t chores_due(const struct chores *u);
 /* Nothing is under way. */
 bool chores_idle(const struct chores *u);

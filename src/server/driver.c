@@ -119,8 +119,7 @@ static int step(struct driver *d, struct event *event) {
 static void load(struct driver *d, struct driver_ask *ask, uint64_t key_hash) {
     struct driver_load *l = calloc(1, sizeof *l);
     if (l == NULL) {
-        struct reply reply = { .kind = REPLY_NO_MEMORY, .ticket = ask->event.ticket };
-        ask->answer(ask, &reply);
+        ask->answer(ask, NULL);
         return;
     }
     l->driver = d;
@@ -140,7 +139,7 @@ static void offer(struct driver *d, struct driver_ask *ask) {
         load(d, ask, effects->load.key_hash);
         return;
     }
-    assert(effects->reply.ticket == ask->event.ticket);
+    assert(effects->reply.kind == 0 || effects->reply.ticket == ask->event.ticket);
     ask->answer(ask, &effects->reply);
 }
 
@@ -162,13 +161,18 @@ void driver_forget(struct driver *d, struct driver_ask *ask) {
 void driver_found(struct driver *d, struct driver_load *l, int code, struct slice image) {
     struct driver_ask *ask = l->ask;
     free(l);
-    if (code != 0 && code != ERR_NOT_FOUND) {
+    bool busy = code == ERR_AGAIN || code == ERR_MEMORY || code == ERR_CLOSED;
+    if (code != 0 && code != ERR_NOT_FOUND && !busy) {
         die(d, code, "the history could not be read");
         return;
     }
     if (ask == NULL)
         return;
     ask->load = NULL;
+    if (busy) {
+        ask->answer(ask, NULL);
+        return;
+    }
     ask->event.lookup = code == 0 ? LOOKUP_FOUND : LOOKUP_ABSENT;
     ask->event.image = image;
     offer(d, ask);
@@ -196,6 +200,10 @@ int driver_remember(struct driver *d, struct slice namespace_name, struct slice 
     if (entries == 0 && effects->entry_count > 0)
         d->gathering->first_us = d->port.now_us(d->port.self);
     return code;
+}
+
+uint64_t driver_batch(const struct driver *d) {
+    return d->batch;
 }
 
 static uint32_t waiting(const struct driver *d) {
@@ -387,6 +395,7 @@ void driver_appended(struct driver *d, int code, const char *say) {
     d->opened_us = d->port.now_us(d->port.self);
     d->flight = NULL;
     engine_durable(d->engine, d->figures.durable);
+    d->port.durable(d->port.self, d->figures.durable);
     open_envelope(d, turn);
 }
 

@@ -36,7 +36,8 @@ struct driver_seal {
  * zero when idle. */
 struct driver_ask {
     struct event event; /* now_ms, random, ticket and lookup are filled in here */
-    /* The reply of the step, valid during the call: render it now and seal what was rendered. */
+    /* The reply of the step, valid during the call: render it now and seal what was rendered. Its kind is 0
+     * for events that nobody answers (EVENT_NOTE). NULL: the history could not be asked, nothing was done. */
     void (*answer)(struct driver_ask *ask, const struct reply *reply);
     struct chain link;
     struct driver_load *load; /* the history is being asked */
@@ -60,6 +61,8 @@ struct driver_port {
     void (*call)(void *self, const struct call *call); /* -> driver_outcome, exactly once */
     /* During a step: a transaction has new records. Render and seal what watchers shall see. */
     void (*changed)(void *self, const struct change *change);
+    /* Every batch up to this one is durable, and its envelope is about to be opened. */
+    void (*durable)(void *self, uint64_t batch);
     /* The store failed for good: nothing more will leave. code is ERR_IO, ERR_FENCED, ERR_MEMORY ... */
     void (*stop)(void *self, int code, const char *say);
 };
@@ -89,6 +92,9 @@ void driver_unseal(struct driver_seal *seal); /* its owner goes away; fine when 
 int driver_remember(struct driver *d, struct slice namespace_name, struct slice key,
                     const uint8_t fingerprint[32], uint16_t http, struct slice body);
 
+/* The batch that a step made now would be in. */
+uint64_t driver_batch(const struct driver *d);
+
 /* May new work come in? Asked before a submit is stepped. */
 enum driver_admission {
     DRIVER_ADMITS,
@@ -113,7 +119,8 @@ uint64_t driver_stuck_ms(const struct driver *d);
 
 /* What the port began has ended. Codes are those of store/store.h. */
 void driver_appended(struct driver *d, int code, const char *say);
-/* code 0 with the row's image, or ERR_NOT_FOUND; anything else counts as a failure of the store. */
+/* code 0 with the row's image; ERR_NOT_FOUND; ERR_AGAIN, ERR_MEMORY or ERR_CLOSED: it could not be asked.
+ * Anything else is a failure of the store. */
 void driver_found(struct driver *d, struct driver_load *load, int code, struct slice image);
 /* The outcome is copied when it has to wait. */
 void driver_outcome(struct driver *d, const struct outcome *outcome);

@@ -139,6 +139,7 @@ static void begin_head(struct exchange *x, uint16_t status, const char *content_
     http1_add_header(&x->response, "Server", SLICE("settled"));
     if (content_type != NULL)
         http1_add_header(&x->response, "Content-Type", slice_text(content_type));
+    buffer_add_slice(&x->response, x->server->options.fixed_headers);
     buffer_add_slice(&x->response, buffer_slice(&x->extra));
     if (!x->request.head.keep_alive || c->no_more || x->server->draining)
         x->close_after = true;
@@ -295,10 +296,7 @@ static void send_ready(struct http_connection *c) {
     if (c->wire == NULL || c->sending)
         return;
     c->sending = true;
-    while (c->wire != NULL && !c->no_more && send_batch(c))
-        ;
-    /* After no_more the last responses still leave. */
-    while (c->wire != NULL && c->no_more && connection_open(c->wire) && send_batch(c))
+    while (c->wire != NULL && connection_open(c->wire) && send_batch(c))
         ;
     c->sending = false;
     if (c->paused && c->pending < PIPELINE_MAX && !c->no_more) {

@@ -68,6 +68,7 @@ struct http_server_options {
     /* Every exchange is allocated with this many bytes; struct exchange is the first member of whatever the
      * owner keeps there. What follows it is zero when arrived is called. */
     size_t exchange_bytes;
+    struct slice fixed_headers; /* header lines that every response carries; outlives the server */
     /* A head was read that announces a body. False: the exchange was answered, the body is not wanted. */
     bool (*announced)(void *context, struct exchange *x);
     /* A whole request. Must lead to exchange_send, exchange_end or gone. */

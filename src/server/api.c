@@ -1,0 +1,376 @@
+#include "server/api.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/duration.h"
+#include "base/size.h"
+#include "server/crash_point.h"
+#include "server/logs.h"
+#include "wire/header_value.h"
+
+/* What every answer carries beside its own headers: nothing is cached, nothing is guessed. */
+static const char fixed_headers[] = "X-Content-Type-Options: nosniff\r\nCache-Control: no-store\r\n";
+
+static void (*const serve[ROUTE_COUNT])(struct visit *v) = {
+    [ROUTE_SUBMIT] = api_submit,
+    [ROUTE_LIST] = api_list,
+    [ROUTE_SHOW] = api_show,
+    [ROUTE_TIMELINE] = api_timeline,
+    [ROUTE_REGISTER] = api_register,
+    [ROUTE_COMMIT] = api_command,
+    [ROUTE_ROLLBACK] = api_command,
+    [ROUTE_RETRY] = api_command,
+    [ROUTE_SUSPEND] = api_command,
+    [ROUTE_RESUME] = api_command,
+    [ROUTE_FORCE] = api_command,
+    [ROUTE_BRANCH_RETRY] = api_command,
+    [ROUTE_BRANCH_RESOLVE] = api_command,
+    [ROUTE_EVENTS] = api_events,
+    [ROUTE_AUDIT] = api_audit,
+    [ROUTE_STATS] = api_stats,
+    [ROUTE_INFO] = api_info,
+    [ROUTE_CONFIG] = api_config,
+    [ROUTE_RELOAD] = api_reload,
+    [ROUTE_TOKEN_LIST] = api_token_list,
+    [ROUTE_TOKEN_CREATE] = api_token_create,
+    [ROUTE_TOKEN_REVOKE] = api_token_revoke,
+    [ROUTE_SECRET_ROTATE] = api_secret_rotate,
+    [ROUTE_BACKUP] = api_backup,
+    [ROUTE_OPENAPI] = api_openapi,
+    [ROUTE_METRICS] = api_metrics,
+    [ROUTE_PROBLEM_PAGE] = api_problem_page,
+    [ROUTE_ALIVE] = api_alive,
+    [ROUTE_READY] = api_ready,
+};
+
+/* --- answers --- */
+
+struct buffer *visit_scratch(struct visit *v) {
+    buffer_clear(&v->daemon->scratch);
+    return &v->daemon->scratch;
+}
+
+static void log_request(const struct visit *v) {
+    if (!logs_wants(LOG_REQUEST))
+        return;
+    logs_say(LOG_REQUEST, "%.*s %.*s %u %s %s", SLICE_PRINT(v->exchange.request.method),
+             SLICE_PRINT(slice_upto(v->exchange.request.path, 200)), v->exchange.status, v->who,
+             exchange_peer(&v->exchange));
+}
+
+static void render(struct visit *v, uint16_t status, const char *content_type) {
+    assert(!v->answered);
+    v->answered = true;
+    exchange_answer(&v->exchange, status, content_type, buffer_slice(&v->daemon->scratch));
+    log_request(v);
+    visit_key_done(v);
+}
+
+static void on_sealed(struct driver_seal *seal) {
+    struct visit *v = CHAIN_OWNER(seal, struct visit, seal);
+    exchange_send(&v->exchange);
+    CRASH_POINT(REPLY_SENT);
+}
+
+void visit_answer(struct visit *v, uint16_t status, const char *content_type) {
+    render(v, status, content_type);
+    exchange_send(&v->exchange);
+}
+
+void visit_answer_sealed(struct visit *v, uint16_t status, const char *content_type) {
+    render(v, status, content_type);
+    v->seal.open = on_sealed;
+    driver_seal(v->daemon->driver, &v->seal);
+}
+
+static void render_problem(struct visit *v, const struct problem *p) {
+    struct exchange *x = &v->exchange;
+    struct buffer *body = visit_scratch(v);
+    struct buffer trace;
+    struct traceparent parent;
+    char seconds[16];
+    buffer_init(&trace, 64);
+    if (header_value_traceparent(http1_find(&x->request.head, "traceparent"), &parent) == 0)
+        digest_add_hex(&trace, slice_of((const char *)parent.trace, sizeof parent.trace));
+    problem_render(p, x->request.path, buffer_slice(&trace), body);
+    buffer_done(&trace);
+    if (p->allow[0] != '\0')
+        exchange_header(x, "Allow", slice_text(p->allow));
+    if (p->type == PROBLEM_UNAUTHORIZED)
+        exchange_header(x, "WWW-Authenticate", SLICE("Bearer realm=\"settled\""));
+    if (p->retry_after_ms > 0) {
+        snprintf(seconds, sizeof seconds, "%u", (p->retry_after_ms + 999) / 1000);
+        exchange_header(x, "Retry-After", slice_text(seconds));
+    }
+}
+
+void visit_refuse(struct visit *v, const struct problem *p) {
+    render_problem(v, p);
+    visit_answer(v, problem_http(p), "application/problem+json");
+}
+
+void visit_refuse_sealed(struct visit *v, const struct problem *p) {
+    render_problem(v, p);
+    visit_answer_sealed(v, problem_http(p), "application/problem+json");
+}
+
+void visit_key_done(struct visit *v) {
+    chain_remove(&v->keyed);
+}
+
+/* --- who may --- */
+
+/* The last bearer string of a connection that was good, so that it is hashed once and not with every request.
+ */
+struct memo {
+    uint64_t generation; /* of access; 0: nothing remembered */
+    uint64_t expires_ms;
+    uint32_t roles;
+    char name[ACCESS_NAME_BYTES + 1];
+    uint16_t length;
+    char bearer[256];
+};
+
+static bool recall(struct visit *v, const struct memo *memo, struct slice bearer, uint32_t *roles) {
+    struct daemon *d = v->daemon;
+    if (memo->generation != access_generation(d->access) || memo->length != bearer.length ||
+        !digest_equal(slice_of(memo->bearer, memo->length), bearer))
+        return false;
+    if (memo->expires_ms != 0 && memo->expires_ms <= daemon_now_ms(d))
+        return false;
+    memcpy(v->who, memo->name, sizeof v->who);
+    *roles = memo->roles;
+    return true;
+}
+
+static bool identify(struct visit *v, uint32_t *roles) {
+    _Static_assert(sizeof(struct memo) <= HTTP_CONNECTION_MEMO_BYTES, "a connection has room for a memo");
+    struct daemon *d = v->daemon;
+    struct memo *memo = exchange_memo(&v->exchange);
+    const struct http1_head *head = &v->exchange.request.head;
+    struct slice bearer;
+    if (http1_count(head, "authorization") != 1 ||
+        header_value_bearer(http1_find(head, "authorization"), &bearer) != 0)
+        return false;
+    if (recall(v, memo, bearer, roles))
+        return true;
+    const struct principal *p = access_find(d->access, bearer, daemon_now_ms(d));
+    if (p == NULL)
+        return false;
+    memcpy(v->who, p->name, sizeof v->who);
+    *roles = p->roles;
+    if (bearer.length > sizeof memo->bearer)
+        return true;
+    memo->generation = access_generation(d->access);
+    memo->expires_ms = p->expires_ms;
+    memo->roles = p->roles;
+    memcpy(memo->name, p->name, sizeof memo->name);
+    memo->length = (uint16_t)bearer.length;
+    memcpy(memo->bearer, bearer.at, bearer.length);
+    return true;
+}
+
+/* 0, or the problem says 401 or 403. */
+static int admit(struct visit *v, struct problem *p) {
+    enum route_role needed = v->match.route->role;
+    uint32_t roles = 0;
+    if (needed == ROUTE_ROLE_ANYONE)
+        return 0;
+    if (!settings_flag(&v->daemon->settings, SETTING_AUTH_REQUIRED)) {
+        memcpy(v->who, "anyone", sizeof "anyone");
+        return 0;
+    }
+    if (!identify(v, &roles)) {
+        problem_init(p, PROBLEM_UNAUTHORIZED);
+        return ERR_DENIED;
+    }
+    if (access_may(roles, (enum access_role)needed))
+        return 0;
+    PROBLEM_SAY(p, PROBLEM_FORBIDDEN, "this needs the role %s, which the token \"%s\" does not have",
+                routes_role_word(needed), v->who);
+    PROBLEM_NOTE(p, role, slice_text(routes_role_word(needed)));
+    return ERR_DENIED;
+}
+
+static int find_route(struct visit *v, struct problem *p) {
+    struct exchange *x = &v->exchange;
+    struct slice method = x->is_head ? SLICE("GET") : x->request.method;
+    int code = routes_match(method, x->request.path, &v->match);
+    if (code == ERR_NOT_FOUND) {
+        PROBLEM_SAY(p, PROBLEM_NOT_FOUND,
+                    "there is nothing at this path; GET /openapi.json lists what there is");
+        return code;
+    }
+    if (code != 0) {
+        struct buffer allow;
+        buffer_init(&allow, 64);
+        problem_init(p, PROBLEM_METHOD_NOT_ALLOWED);
+        routes_add_allow(v->match.methods, &allow);
+        PROBLEM_NOTE(p, allow, buffer_slice(&allow));
+        buffer_done(&allow);
+    }
+    return code;
+}
+
+/* --- headers that every route reads the same way --- */
+
+static int read_namespace(struct visit *v, struct problem *p) {
+    struct slice name = http1_find(&v->exchange.request.head, "settle-namespace");
+    v->namespace_name = SLICE("default");
+    if (name.at == NULL || slice_is(name, "default"))
+        return 0;
+    return PROBLEM_SAY(p, PROBLEM_NOT_FOUND, "there is no such namespace; this version has \"default\" only");
+}
+
+static int read_key(struct visit *v, struct problem *p) {
+    const struct http1_head *head = &v->exchange.request.head;
+    struct slice key = http1_find(head, "idempotency-key");
+    if (key.at == NULL || v->match.route->key == ROUTE_KEY_NONE)
+        return 0;
+    bool fine = key.length > 0 && key.length <= LIMIT_IDEMPOTENCY_KEY_BYTES &&
+                http1_count(head, "idempotency-key") == 1;
+    for (size_t i = 0; i < key.length && fine; i++)
+        fine = key.at[i] > 0x20 && key.at[i] < 0x7f;
+    if (!fine)
+        return PROBLEM_SAY(p, PROBLEM_BAD_REQUEST,
+                           "Idempotency-Key: expected 1 to %d visible ASCII characters without blanks, once",
+                           LIMIT_IDEMPOTENCY_KEY_BYTES);
+    v->key = key;
+    return 0;
+}
+
+static int read_query(struct visit *v, struct problem *p) {
+    struct daemon *d = v->daemon;
+    uint64_t most = settings_number(&d->settings, SETTING_LIMITS_WAIT);
+    int code = query_decode(v->exchange.request.query, v->match.route->query, v->namespace_name,
+                            daemon_now_ms(d), &v->exchange.arena, &v->query, p);
+    if (code == 0 && v->query.wait_ms > most)
+        v->query.wait_ms = (uint32_t)most;
+    return code;
+}
+
+/* --- the door --- */
+
+static void arrived(void *context, struct exchange *x) {
+    struct visit *v = (struct visit *)(void *)x;
+    struct problem p;
+    v->daemon = context;
+    CRASH_POINT(REQUEST_READ);
+    if (find_route(v, &p) != 0 || admit(v, &p) != 0 || read_namespace(v, &p) != 0 || read_key(v, &p) != 0 ||
+        read_query(v, &p) != 0) {
+        if (p.type == PROBLEM_UNAUTHORIZED || p.type == PROBLEM_FORBIDDEN)
+            logs_say(LOG_DENIED, "%s from %s", problem_row(p.type)->path, exchange_peer(x));
+        visit_refuse(v, &p);
+        return;
+    }
+    serve[v->match.route->id](v);
+}
+
+/* A large body is read only for somebody who may send it. */
+static bool announced(void *context, struct exchange *x) {
+    enum { SMALL = 64 * 1024 };
+    struct visit *v = (struct visit *)(void *)x;
+    struct problem p;
+    v->daemon = context;
+    if (x->request.head.framing == HTTP1_LENGTH && x->request.head.content_length <= SMALL)
+        return true;
+    if (find_route(v, &p) == 0 && admit(v, &p) == 0)
+        return true;
+    if (p.type != PROBLEM_UNAUTHORIZED && p.type != PROBLEM_FORBIDDEN && p.type != PROBLEM_NOT_FOUND)
+        return true;
+    render_problem(v, &p);
+    render(v, problem_http(&p), "application/problem+json");
+    return false;
+}
+
+static enum problem_type type_of(uint16_t status) {
+    switch (status) {
+    case 408:
+        return PROBLEM_REQUEST_TIMEOUT;
+    case 413:
+        return PROBLEM_TOO_LARGE;
+    case 414:
+        return PROBLEM_URI_TOO_LONG;
+    case 431:
+        return PROBLEM_HEADERS_TOO_LARGE;
+    case 501:
+        return PROBLEM_NOT_IMPLEMENTED;
+    case 503:
+        return PROBLEM_BUSY;
+    case 505:
+        return PROBLEM_HTTP_VERSION;
+    default:
+        return PROBLEM_BAD_REQUEST;
+    }
+}
+
+static void refused(void *context, struct exchange *x, uint16_t status, const char *sentence) {
+    struct visit *v = (struct visit *)(void *)x;
+    struct problem p;
+    struct buffer size;
+    v->daemon = context;
+    PROBLEM_SAY(&p, type_of(status), "%s", sentence);
+    if (status == 413) {
+        buffer_init(&size, 64);
+        size_add(&size, settings_number(&v->daemon->settings, SETTING_LIMITS_BODY));
+        PROBLEM_SAY(&p, PROBLEM_TOO_LARGE, "the body is larger than %.*s", SLICE_PRINT(buffer_slice(&size)));
+        PROBLEM_NOTE(&p, limit, buffer_slice(&size));
+        PROBLEM_NOTE(&p, setting, SLICE("limits.body"));
+        buffer_done(&size);
+    }
+    /* Whatever was decoded of the head before the refusal may be half of something. */
+    if (!x->dispatched && status != 413 && status != 408)
+        x->request.path = SLICE("/");
+    render_problem(v, &p);
+    render(v, status, "application/problem+json");
+}
+
+static void gone(void *context, struct exchange *x) {
+    struct visit *v = (struct visit *)(void *)x;
+    struct daemon *d = context;
+    driver_forget(d->driver, &v->ask);
+    driver_unseal(&v->seal);
+    waiters_remove(&v->waiter);
+    visit_key_done(v);
+    if (v->match.route == NULL)
+        return;
+    switch (v->match.route->id) {
+    case ROUTE_LIST:
+    case ROUTE_AUDIT:
+        api_list_gone(v);
+        break;
+    case ROUTE_TIMELINE:
+    case ROUTE_EVENTS:
+        api_stream_gone(v);
+        break;
+    case ROUTE_BACKUP:
+        api_backup_gone(v);
+        break;
+    default:
+        break;
+    }
+}
+
+static void drained(void *context, struct exchange *x) {
+    struct visit *v = (struct visit *)(void *)x;
+    (void)context;
+    if (v->match.route->id == ROUTE_BACKUP)
+        api_backup_drained(v);
+    else
+        api_stream_drained(v);
+}
+
+struct http_server_options api_server_options(struct daemon *d) {
+    return (struct http_server_options){
+        .exchange_bytes = sizeof(struct visit),
+        .fixed_headers = { fixed_headers, sizeof fixed_headers - 1 },
+        .announced = announced,
+        .arrived = arrived,
+        .gone = gone,
+        .refused = refused,
+        .drained = drained,
+        .context = d,
+    };
+}

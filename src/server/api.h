@@ -1,0 +1,49 @@
+/* The API: a request that arrived is matched with its route, its sender with the route's role, and both with
+ * the function that serves the route. What is common to all routes is here; the routes themselves are in
+ * api_transactions.c, api_lists.c, api_streams.c, api_admin.c and api_store.c. */
+#ifndef SERVER_API_H
+#define SERVER_API_H
+
+#include "server/daemon.h"
+#include "server/visit.h"
+
+/* Options of the HTTP server whose visits are served here; host, port, tls and limits are the caller's. */
+struct http_server_options api_server_options(struct daemon *d);
+/* Once a second: heartbeats, and answers to those who wait for a disk that is full. */
+void api_second(struct daemon *d);
+/* The daemon stops: streams end. */
+void api_drain(struct daemon *d);
+
+/* One function a group; each serves the routes of its group and answers the visit, now or later. */
+void api_submit(struct visit *v);
+void api_show(struct visit *v);
+void api_command(struct visit *v);
+void api_register(struct visit *v);
+void api_list(struct visit *v);
+void api_audit(struct visit *v);
+void api_timeline(struct visit *v);
+void api_events(struct visit *v);
+void api_stats(struct visit *v);
+void api_info(struct visit *v);
+void api_config(struct visit *v);
+void api_reload(struct visit *v);
+void api_token_list(struct visit *v);
+void api_token_create(struct visit *v);
+void api_token_revoke(struct visit *v);
+void api_secret_rotate(struct visit *v);
+void api_backup(struct visit *v);
+void api_openapi(struct visit *v);
+void api_metrics(struct visit *v);
+void api_problem_page(struct visit *v);
+void api_alive(struct visit *v);
+void api_ready(struct visit *v);
+
+/* A visit whose connection broke: whatever its group began for it ends. */
+void api_list_gone(struct visit *v);
+void api_stream_gone(struct visit *v);
+void api_backup_gone(struct visit *v);
+/* A reader of a stream or a backup has room again. */
+void api_stream_drained(struct visit *v);
+void api_backup_drained(struct visit *v);
+
+#endif

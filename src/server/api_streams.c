@@ -1,0 +1,375 @@
+/* Events: a transaction's timeline and the stream of all, as JSON and as Server-Sent Events. */
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "protocol/timeline.h"
+#include "server/api.h"
+#include "server/stream.h"
+#include "wire/header_value.h"
+
+enum {
+    HEARTBEAT_S = 15,
+    PUMP_BYTES = 64 * 1024,  /* written at a time */
+    SLOW_BYTES = 256 * 1024, /* a reader with more than this waiting is left alone */
+    NEXT_BYTES = 48,
+};
+
+static const char json[] = "application/json";
+
+static void begin_again(struct visit *v);
+
+/* --- ids --- */
+
+/* "A-B": two numbers. */
+static bool read_pair(struct slice text, uint64_t *first, uint64_t *second) {
+    size_t dash = slice_find(text, '-');
+    uint64_t a;
+    uint64_t b = 0;
+    if (slice_u64(slice_upto(text, dash), &a) != 0)
+        return false;
+    if (dash < text.length && slice_u64(slice_from(text, dash + 1), &b) != 0)
+        return false;
+    *first = a;
+    *second = b;
+    return true;
+}
+
+/* Last-Event-ID wins over ?after=. False: there is none. */
+static bool wanted_id(struct visit *v, struct slice *id) {
+    struct slice header = http1_find(&v->exchange.request.head, "last-event-id");
+    if (header.at != NULL && header_value_event_id(header, id) == 0)
+        return true;
+    *id = header.at != NULL ? SLICE("?") : v->query.after;
+    return id->length > 0;
+}
+
+static bool wants_stream(const struct visit *v) {
+    struct slice accept = http1_find(&v->exchange.request.head, "accept");
+    for (size_t i = 0; i + 17 <= accept.length; i++)
+        if (slice_is_nocase(slice_of(accept.at + i, 17), "text/event-stream"))
+            return true;
+    return false;
+}
+
+static bool refuse_id(struct visit *v, struct slice id) {
+    struct problem p;
+    PROBLEM_SAY(&p, PROBLEM_BAD_REQUEST, "\"%.*s\" is no event id of this stream",
+                SLICE_PRINT(slice_upto(id, 60)));
+    visit_refuse(v, &p);
+    return false;
+}
+
+/* --- writing --- */
+
+static void add_event(struct buffer *to, uint64_t a, uint64_t b, struct slice name, struct slice data) {
+    buffer_add_text(to, "id: ");
+    buffer_add_u64(to, a);
+    buffer_add_byte(to, '-');
+    buffer_add_u64(to, b);
+    buffer_add_text(to, "\nevent: ");
+    buffer_add_slice(to, name);
+    buffer_add_text(to, "\ndata: ");
+    buffer_add_slice(to, data);
+    buffer_add_text(to, "\n\n");
+}
+
+static void leave(struct visit *v) {
+    chain_remove(&v->part.stream.link);
+    v->daemon->stream_count--;
+    exchange_end(&v->exchange);
+}
+
+/* What of the feed belongs to this stream, from where it stands. Returns whether the stream goes on. */
+static bool pump(struct visit *v) {
+    struct daemon *d = v->daemon;
+    struct buffer *text = &d->event_text;
+    struct feed_event event;
+    bool last = false;
+    int code = 0;
+    if (exchange_queued(&v->exchange) > SLOW_BYTES)
+        return true;
+    buffer_clear(text);
+    while (!last && text->length < PUMP_BYTES &&
+           (code = feed_next(d->feed, v->part.stream.after, &event)) == 0) {
+        v->part.stream.after = event.number;
+        if (v->part.stream.all) {
+            add_event(text, d->epoch, event.number, event.name, event.json);
+            continue;
+        }
+        if (event.transaction != v->part.stream.transaction || event.seq < v->part.stream.seq)
+            continue;
+        uint64_t index = event.seq == v->part.stream.seq ? v->part.stream.index : 0;
+        v->part.stream.seq = event.seq;
+        v->part.stream.index = index + 1;
+        last = event.last;
+        add_event(text, event.seq, index, event.name, event.json);
+    }
+    if (code == ERR_LIMIT && !v->part.stream.all) {
+        begin_again(v);
+        return false;
+    }
+    if (code == ERR_LIMIT) {
+        v->part.stream.after = feed_newest(d->feed);
+        add_event(text, d->epoch, v->part.stream.after, SLICE("lagged"),
+                  SLICE("{\"read_again\":\"/v1/transactions\"}"));
+    }
+    (void)exchange_write(&v->exchange, buffer_slice(text));
+    if (last)
+        leave(v);
+    return !last;
+}
+
+void stream_pump(struct daemon *d) {
+    for (struct chain *link = d->streams.next, *next; link != &d->streams; link = next) {
+        next = link->next;
+        (void)pump(CHAIN_OWNER(link, struct visit, part.stream.link));
+    }
+}
+
+void stream_second(struct daemon *d) {
+    if (d->stream_count == 0)
+        return;
+    (void)feed_watch(d->feed, daemon_now_ms(d));
+    if (++d->stream_seconds % HEARTBEAT_S != 0)
+        return;
+    for (struct chain *link = d->streams.next; link != &d->streams; link = link->next)
+        (void)exchange_write(&CHAIN_OWNER(link, struct visit, part.stream.link)->exchange, SLICE(":\n\n"));
+}
+
+void stream_end_all(struct daemon *d) {
+    while (!chain_empty(&d->streams))
+        leave(CHAIN_OWNER(d->streams.next, struct visit, part.stream.link));
+}
+
+void api_stream_gone(struct visit *v) {
+    if (!chain_linked(&v->part.stream.link))
+        return;
+    chain_remove(&v->part.stream.link);
+    v->daemon->stream_count--;
+}
+
+void api_stream_drained(struct visit *v) {
+    if (chain_linked(&v->part.stream.link))
+        (void)pump(v);
+}
+
+static int admit_stream(struct visit *v) {
+    struct daemon *d = v->daemon;
+    struct problem p;
+    if (d->stream_count < settings_number(&d->settings, SETTING_LIMITS_STREAMS))
+        return 0;
+    PROBLEM_SAY(&p, PROBLEM_QUOTA, "%zu clients read event streams already", d->stream_count);
+    PROBLEM_NOTE(&p, setting, SLICE("limits.streams"));
+    p.retry_after_ms = 1000;
+    visit_refuse(v, &p);
+    return ERR_LIMIT;
+}
+
+/* From now on this visit is a stream. */
+static void open_stream(struct visit *v) {
+    struct daemon *d = v->daemon;
+    v->answered = true;
+    d->stream_count++;
+    chain_add_last(&d->streams, &v->part.stream.link);
+    exchange_open(&v->exchange, 200, "text/event-stream");
+    if (v->exchange.is_head)
+        leave(v);
+}
+
+/* --- all transactions --- */
+
+static void list_feed(struct visit *v) {
+    struct daemon *d = v->daemon;
+    struct feed_event event;
+    struct json_writer w;
+    char next[NEXT_BYTES];
+    uint64_t after = v->part.stream.after;
+    json_writer_init(&w, visit_scratch(v));
+    json_put_object(&w, NULL);
+    json_put_array(&w, "items");
+    for (uint32_t count = 0; count < v->query.limit; count++) {
+        int code = feed_next(d->feed, after, &event);
+        if (code == ERR_LIMIT && after < feed_newest(d->feed)) {
+            /* What is gone is gone: begin with what there is. */
+            after = feed_oldest(d->feed) - 1;
+            code = feed_next(d->feed, after, &event);
+        }
+        if (code != 0)
+            break;
+        after = event.number;
+        json_put_raw(&w, NULL, event.json);
+    }
+    json_put_end(&w);
+    snprintf(next, sizeof next, "%llu-%llu", (unsigned long long)d->epoch, (unsigned long long)after);
+    json_put_text(&w, "next", next);
+    json_put_end(&w);
+    visit_answer(v, 200, json);
+}
+
+void api_events(struct visit *v) {
+    struct daemon *d = v->daemon;
+    uint64_t epoch = d->epoch;
+    struct slice id;
+    bool stream = wants_stream(v);
+    if (stream && admit_stream(v) != 0)
+        return;
+    (void)feed_watch(d->feed, daemon_now_ms(d));
+    v->part.stream.all = true;
+    v->part.stream.after = stream ? feed_newest(d->feed) : 0;
+    if (wanted_id(v, &id)) {
+        if (!read_pair(id, &epoch, &v->part.stream.after)) {
+            refuse_id(v, id);
+            return;
+        }
+        /* An id of another life, or of the future, has missed an unknown number of events. */
+        if (epoch != d->epoch)
+            v->part.stream.after = UINT64_MAX - 1;
+    }
+    if (!stream) {
+        list_feed(v);
+        return;
+    }
+    open_stream(v);
+    if (!v->exchange.is_head)
+        (void)pump(v);
+}
+
+/* --- one transaction --- */
+
+/* Every record of this transaction after (seq, index), as events. */
+static int add_records(struct visit *v, const struct transaction *t, struct buffer *to) {
+    struct image_cursor cursor;
+    struct slice bytes;
+    uint32_t seq = 0;
+    struct buffer line;
+    buffer_init(&line, SIZE_MAX / 2);
+    transaction_records(t, &cursor);
+    while (transaction_next_record(&cursor, &bytes)) {
+        struct record r;
+        if (++seq < v->part.stream.seq)
+            continue;
+        arena_reset(&v->daemon->event_arena);
+        if (record_decode(bytes, &v->daemon->event_arena, &r) != 0)
+            continue;
+        for (size_t i = 0; i < timeline_count(&r); i++) {
+            struct json_writer w;
+            if (seq == v->part.stream.seq && i < v->part.stream.index)
+                continue;
+            buffer_clear(&line);
+            json_writer_init(&w, &line);
+            timeline_put(&w, t, &r, seq, i);
+            add_event(to, seq, i, slice_text(timeline_event(&r, i)), buffer_slice(&line));
+        }
+        v->part.stream.seq = seq;
+        v->part.stream.index = timeline_count(&r);
+    }
+    int code = buffer_failed(&line);
+    buffer_done(&line);
+    return code;
+}
+
+/* What was rendered when the transaction was asked for is durable: tell it, then follow the feed. */
+static void on_begun(struct driver_seal *seal) {
+    struct visit *v = CHAIN_OWNER(seal, struct visit, seal);
+    if (!v->answered)
+        open_stream(v);
+    else
+        chain_add_last(&v->daemon->streams, &v->part.stream.link);
+    if (!chain_linked(&v->part.stream.link))
+        return; /* HEAD: it is over */
+    (void)exchange_write(&v->exchange, buffer_slice(&v->exchange.body_pieces));
+    buffer_clear(&v->exchange.body_pieces);
+    if (v->part.stream.over)
+        leave(v);
+    else
+        (void)pump(v);
+}
+
+static void begin_stream(struct visit *v, const struct transaction *t) {
+    struct buffer *text = &v->exchange.body_pieces;
+    v->part.stream.transaction = t->id;
+    v->part.stream.after = feed_newest(v->daemon->feed);
+    v->part.stream.over = status_is_final(t->status);
+    buffer_clear(text);
+    (void)add_records(v, t, text);
+    v->seal.open = on_begun;
+    driver_seal(v->daemon->driver, &v->seal);
+}
+
+static void list_timeline(struct visit *v, const struct transaction *t) {
+    struct json_writer w;
+    struct problem p;
+    json_writer_init(&w, visit_scratch(v));
+    if (timeline_list(&w, t, (uint32_t)v->part.stream.seq, v->part.stream.limit, &v->daemon->event_arena) !=
+        0) {
+        problem_init(&p, PROBLEM_INTERNAL);
+        visit_refuse_sealed(v, &p);
+        return;
+    }
+    visit_answer_sealed(v, 200, json);
+}
+
+static void shown(struct driver_ask *ask, const struct reply *reply) {
+    struct visit *v = CHAIN_OWNER(ask, struct visit, ask);
+    struct problem p;
+    if (reply != NULL && reply->transaction != NULL) {
+        if (v->part.stream.follow)
+            begin_stream(v, reply->transaction);
+        else
+            list_timeline(v, reply->transaction);
+        return;
+    }
+    if (v->answered) {
+        leave(v);
+        return;
+    }
+    if (reply == NULL)
+        problem_init(&p, PROBLEM_BUSY);
+    else
+        PROBLEM_SAY(&p, PROBLEM_NOT_FOUND, "there is no transaction %s", v->match.gid);
+    visit_refuse_sealed(v, &p);
+}
+
+static void ask(struct visit *v) {
+    v->ask.event.kind = EVENT_SHOW;
+    v->ask.event.namespace_name = v->namespace_name;
+    v->ask.event.gid = slice_text(v->match.gid);
+    v->ask.answer = shown;
+    driver_ask(v->daemon->driver, &v->ask);
+}
+
+/* The feed has run away from this stream: its own records say everything again, from where it stands. */
+static void begin_again(struct visit *v) {
+    chain_remove(&v->part.stream.link);
+    ask(v);
+}
+
+static bool names_limit(struct slice query) {
+    while (query.length > 0) {
+        if (slice_starts(query, "limit="))
+            return true;
+        query = slice_from(query, slice_find(query, '&') + 1);
+    }
+    return false;
+}
+
+void api_timeline(struct visit *v) {
+    struct slice id;
+    uint64_t seq = 0;
+    uint64_t index = 0;
+    v->part.stream.follow = wants_stream(v);
+    /* A timeline is whole unless a page of it is asked for. */
+    v->part.stream.limit = names_limit(v->exchange.request.query) ? v->query.limit : 0;
+    if (v->part.stream.follow && admit_stream(v) != 0)
+        return;
+    if (wanted_id(v, &id) && (!read_pair(id, &seq, &index) || seq > UINT32_MAX)) {
+        refuse_id(v, id);
+        return;
+    }
+    v->part.stream.seq = seq;
+    v->part.stream.index = index + 1;
+    if (v->part.stream.follow)
+        (void)feed_watch(v->daemon->feed, daemon_now_ms(v->daemon));
+    ask(v);
+}

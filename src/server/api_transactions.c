@@ -1,0 +1,367 @@
+/* Transactions: submit, show, commands, branches that register. */
+#include <assert.h>
+#include <string.h>
+
+#include "protocol/command.h"
+#include "protocol/render.h"
+#include "protocol/submit.h"
+#include "net/random.h"
+#include "server/api.h"
+#include "server/crash_point.h"
+#include "server/outbound.h"
+
+static const char json[] = "application/json";
+
+static void render_to_scratch(struct visit *v, const struct transaction *t) {
+    struct json_writer w;
+    json_writer_init(&w, visit_scratch(v));
+    render_transaction(&w, NULL, t);
+}
+
+/* An answer under an Idempotency-Key is saved in the turn of the act. */
+static void remember(struct visit *v, uint16_t status) {
+    struct daemon *d = v->daemon;
+    if (v->key.length == 0 || v->match.route->key != ROUTE_KEY_ANSWER || status >= 300)
+        return;
+    /* When the turn is too full for it the answer is not remembered: a repeat then obeys the command again,
+     * which finds it obeyed. */
+    if (driver_remember(d->driver, v->namespace_name, v->key, v->fingerprint, status,
+                        buffer_slice(&d->scratch)) == 0)
+        CRASH_POINT(ANSWER_SAVED);
+}
+
+static void answer_state(struct visit *v, const struct transaction *t, uint16_t status) {
+    render_to_scratch(v, t);
+    remember(v, status);
+    visit_answer_sealed(v, status, json);
+}
+
+static uint16_t unfinished_status(const struct visit *v) {
+    /* A command that was obeyed answers 200 unless it was asked to wait, or begins phase two. */
+    switch (v->match.route->id) {
+    case ROUTE_SUBMIT:
+    case ROUTE_COMMIT:
+    case ROUTE_ROLLBACK:
+        return 202;
+    default:
+        return v->query.wait_ms > 0 ? 202 : 200;
+    }
+}
+
+static void woken(struct waiter *w, const struct transaction *t) {
+    struct visit *v = CHAIN_OWNER(w, struct visit, waiter);
+    struct problem p;
+    if (t != NULL) {
+        answer_state(v, t, 200);
+        return;
+    }
+    t = engine_find(v->daemon->engine, v->namespace_name, v->ask.event.gid);
+    if (t != NULL) {
+        answer_state(v, t, status_is_final(t->status) ? 200 : 202);
+        return;
+    }
+    problem_init(&p, PROBLEM_BUSY);
+    p.retry_after_ms = 1000;
+    visit_refuse(v, &p);
+}
+
+/* The state now, or the final one if it comes in time. */
+static void answer_or_wait(struct visit *v, const struct transaction *t) {
+    if (status_is_final(t->status)) {
+        answer_state(v, t, 200);
+        return;
+    }
+    v->waiter.wake = woken;
+    if (v->query.wait_ms > 0 && !v->daemon->stopping &&
+        waiters_add(&v->daemon->waiters, &v->waiter, t->id, v->query.wait_ms) == 0)
+        return;
+    answer_state(v, t, unfinished_status(v));
+}
+
+static void refuse_other_body(struct visit *v, const struct reply *reply) {
+    struct problem p;
+    if (v->key_is_gid)
+        PROBLEM_SAY(&p, PROBLEM_KEY_REUSED, "this Idempotency-Key came with another request before");
+    else
+        PROBLEM_SAY(&p, PROBLEM_GID_TAKEN, "%.*s was submitted before with another body",
+                    SLICE_PRINT(reply->transaction->gid));
+    visit_refuse_sealed(v, &p);
+}
+
+static void refuse_reply(struct visit *v, const struct reply *reply) {
+    struct problem p;
+    struct slice text = reply->text;
+    switch (reply->kind) {
+    case REPLY_NOT_FOUND:
+        PROBLEM_SAY(&p, PROBLEM_NOT_FOUND, "there is no transaction %.*s", SLICE_PRINT(v->ask.event.gid));
+        break;
+    case REPLY_NO_BRANCH:
+        PROBLEM_SAY(&p, PROBLEM_NO_BRANCH, "%.*s: %.*s", SLICE_PRINT(v->ask.event.branch_id),
+                    SLICE_PRINT(text));
+        break;
+    case REPLY_ALREADY_DECIDED:
+        render_already_decided(reply->transaction, &p);
+        break;
+    case REPLY_NOT_ALLOWED:
+        PROBLEM_SAY(&p, PROBLEM_CONFLICT, "%.*s", SLICE_PRINT(text));
+        break;
+    case REPLY_FULL:
+    case REPLY_NO_MEMORY:
+        PROBLEM_SAY(&p, PROBLEM_BUSY, "%s",
+                    reply->kind == REPLY_FULL ? "there are as many unfinished transactions as "
+                                                "there may be"
+                                              : "memory for unfinished transactions is short");
+        PROBLEM_NOTE(&p, setting, text);
+        p.retry_after_ms = 1000;
+        break;
+    default:
+        problem_init(&p, PROBLEM_INTERNAL);
+    }
+    visit_refuse_sealed(v, &p);
+}
+
+static void refuse_unasked(struct visit *v) {
+    struct problem p;
+    PROBLEM_SAY(&p, PROBLEM_BUSY, "too many questions wait for the history");
+    p.retry_after_ms = 1000;
+    visit_refuse(v, &p);
+}
+
+static void answered(struct driver_ask *ask, const struct reply *reply) {
+    struct visit *v = CHAIN_OWNER(ask, struct visit, ask);
+    if (reply == NULL) {
+        refuse_unasked(v);
+        return;
+    }
+    switch (reply->kind) {
+    case REPLY_REPEATED:
+        if (v->key_is_gid)
+            exchange_header(&v->exchange, "Settle-Replayed", SLICE("true"));
+        answer_or_wait(v, reply->transaction);
+        break;
+    case REPLY_ACCEPTED:
+    case REPLY_STATE:
+        answer_or_wait(v, reply->transaction);
+        break;
+    case REPLY_OTHER_BODY:
+        refuse_other_body(v, reply);
+        break;
+    default:
+        refuse_reply(v, reply);
+    }
+}
+
+static void ask(struct visit *v, uint8_t kind) {
+    v->ask.event.kind = kind;
+    v->ask.event.namespace_name = v->namespace_name;
+    v->ask.event.who = slice_text(v->who);
+    v->ask.answer = answered;
+    driver_ask(v->daemon->driver, &v->ask);
+}
+
+/* 0, or the visit was refused because new work has to wait. */
+static int admit_new(struct visit *v) {
+    struct problem p;
+    switch (daemon_admission(v->daemon)) {
+    case DRIVER_ADMITS:
+        return 0;
+    case DRIVER_NO_SPACE:
+        problem_init(&p, PROBLEM_DISK_FULL);
+        PROBLEM_NOTE(&p, setting, SLICE("store.low_water"));
+        break;
+    case DRIVER_BUSY:
+        problem_init(&p, PROBLEM_BUSY);
+        break;
+    default:
+        problem_init(&p, PROBLEM_STOPPING);
+        break;
+    }
+    p.retry_after_ms = 1000;
+    visit_refuse(v, &p);
+    return ERR_AGAIN;
+}
+
+static struct submit_options submit_options(struct visit *v) {
+    const struct settings *s = &v->daemon->settings;
+    return (struct submit_options){
+        .namespace_name = v->namespace_name,
+        .deadline_ms = (uint32_t)settings_number(s, SETTING_DEFAULTS_DEADLINE),
+        .call_timeout_ms = (uint32_t)settings_number(s, SETTING_DEFAULTS_CALL_TIMEOUT),
+        .retry = { .first_ms = (uint32_t)settings_number(s, SETTING_DEFAULTS_RETRY_FIRST),
+                   .factor_percent = (uint32_t)(settings_number(s, SETTING_DEFAULTS_RETRY_FACTOR) / 10),
+                   .max_ms = (uint32_t)settings_number(s, SETTING_DEFAULTS_RETRY_MAX),
+                   .then = GIVE_UP_ROLLBACK },
+        .judge = outbound_judge,
+        .judge_self = v->daemon,
+    };
+}
+
+/* The gid that the client left out. */
+static int make_gid(struct visit *v) {
+    struct transaction_request *request = &v->part.submit;
+    uint8_t random[16];
+    if (v->key.length > 0) {
+        v->key_is_gid = true;
+        return submit_key_gid(v->namespace_name, v->key, &v->exchange.arena, &request->gid);
+    }
+    random_fill(loop_random(v->daemon->loop), random, sizeof random);
+    request->gid_is_fresh = true;
+    return submit_fresh_gid(random, &v->exchange.arena, &request->gid);
+}
+
+void api_submit(struct visit *v) {
+    struct transaction_request *request = &v->part.submit;
+    struct submit_options options = submit_options(v);
+    struct problem p;
+    if (submit_decode(v->exchange.body, &options, &v->exchange.arena, request, &p) != 0) {
+        visit_refuse(v, &p);
+        return;
+    }
+    if (request->gid.length == 0 && make_gid(v) != 0) {
+        PROBLEM_SAY(&p, PROBLEM_BUSY, "out of memory");
+        visit_refuse(v, &p);
+        return;
+    }
+    /* A repeat is answered whatever the disk says: it writes nothing. */
+    if (engine_find(v->daemon->engine, v->namespace_name, request->gid) == NULL && admit_new(v) != 0)
+        return;
+    request->principal = slice_text(v->who);
+    v->ask.event.request = request;
+    v->ask.event.gid = request->gid;
+    ask(v, EVENT_SUBMIT);
+}
+
+void api_show(struct visit *v) {
+    v->ask.event.gid = slice_text(v->match.gid);
+    ask(v, EVENT_SHOW);
+}
+
+/* --- commands --- */
+
+/* Answer from memory what this key was answered before. True when the visit was answered. */
+static bool replay(struct visit *v) {
+    struct daemon *d = v->daemon;
+    struct problem p;
+    if (v->key.length == 0)
+        return false;
+    for (struct chain *link = d->keyed.next; link != &d->keyed; link = link->next) {
+        const struct visit *other = CHAIN_OWNER(link, struct visit, keyed);
+        if (!slice_equal(other->key, v->key) || !slice_equal(other->namespace_name, v->namespace_name))
+            continue;
+        problem_init(&p, PROBLEM_STILL_RUNNING);
+        p.retry_after_ms = 1000;
+        visit_refuse(v, &p);
+        return true;
+    }
+    const struct remembered *before = engine_answer_find(d->engine, v->namespace_name, v->key);
+    if (before == NULL) {
+        chain_add_last(&d->keyed, &v->keyed);
+        return false;
+    }
+    if (memcmp(before->fingerprint, v->fingerprint, sizeof v->fingerprint) != 0) {
+        PROBLEM_SAY(&p, PROBLEM_KEY_REUSED, "this Idempotency-Key came with another request before");
+        visit_refuse_sealed(v, &p);
+        return true;
+    }
+    exchange_header(&v->exchange, "Settle-Replayed", SLICE("true"));
+    buffer_add_slice(visit_scratch(v), before->body);
+    visit_answer_sealed(v, before->http, json);
+    return true;
+}
+
+static enum command_kind kind_of_command(enum route_id id) {
+    return id == ROUTE_FORCE ? COMMAND_FORCE : id == ROUTE_BRANCH_RESOLVE ? COMMAND_RESOLVE : COMMAND_REASON;
+}
+
+static uint8_t event_of_command(enum route_id id) {
+    switch (id) {
+    case ROUTE_COMMIT:
+        return EVENT_COMMIT;
+    case ROUTE_ROLLBACK:
+        return EVENT_ROLLBACK;
+    case ROUTE_RETRY:
+    case ROUTE_BRANCH_RETRY:
+        return EVENT_RETRY;
+    case ROUTE_SUSPEND:
+        return EVENT_SUSPEND;
+    case ROUTE_RESUME:
+        return EVENT_RESUME;
+    case ROUTE_FORCE:
+        return EVENT_FORCE;
+    default:
+        return EVENT_RESOLVE;
+    }
+}
+
+static uint8_t role_of(struct slice word) {
+    for (uint8_t mode = MODE_SAGA; mode <= MODE_TCC; mode++)
+        if (operation_role(mode, word) >= 0)
+            return (uint8_t)operation_role(mode, word);
+    return ROLE_COUNT;
+}
+
+void api_command(struct visit *v) {
+    struct event *event = &v->ask.event;
+    enum route_id id = v->match.route->id;
+    struct command command;
+    struct problem p;
+    if (command_decode(v->exchange.body, kind_of_command(id), v->namespace_name, v->exchange.request.path,
+                       &v->exchange.arena, &command, &p) != 0) {
+        visit_refuse(v, &p);
+        return;
+    }
+    memcpy(v->fingerprint, command.fingerprint, sizeof v->fingerprint);
+    if (replay(v))
+        return;
+    event->gid = slice_text(v->match.gid);
+    event->branch_id = slice_text(v->match.branch);
+    event->text = command.reason;
+    event->decision = command.decision;
+    event->not_done = command.not_done;
+    event->role = command.operation.length > 0 ? role_of(command.operation) : ROLE_COUNT;
+    ask(v, event_of_command(id));
+}
+
+/* --- branches that register --- */
+
+/* t tells how to read the branch: mode, and what `after` may name. */
+static void register_with(struct visit *v, const struct transaction *t) {
+    struct submit_options options = submit_options(v);
+    struct problem p;
+    if (submit_decode_branch(v->exchange.body, &options, t, &v->exchange.arena, &v->part.branch,
+                             v->fingerprint, &p) != 0) {
+        visit_refuse_sealed(v, &p);
+        return;
+    }
+    if (replay(v))
+        return;
+    if (!status_is_final(t->status) && admit_new(v) != 0)
+        return;
+    v->ask.event.branch = &v->part.branch;
+    v->ask.event.branch_id = v->part.branch.id;
+    v->ask.event.fingerprint = v->fingerprint;
+    ask(v, EVENT_REGISTER);
+}
+
+static void shown_for_register(struct driver_ask *a, const struct reply *reply) {
+    struct visit *v = CHAIN_OWNER(a, struct visit, ask);
+    if (reply == NULL)
+        refuse_unasked(v);
+    else if (reply->transaction != NULL)
+        register_with(v, reply->transaction);
+    else
+        refuse_reply(v, reply);
+}
+
+void api_register(struct visit *v) {
+    v->ask.event.gid = slice_text(v->match.gid);
+    const struct transaction *t = engine_find(v->daemon->engine, v->namespace_name, v->ask.event.gid);
+    if (t != NULL) {
+        register_with(v, t);
+        return;
+    }
+    v->ask.event.kind = EVENT_SHOW;
+    v->ask.event.namespace_name = v->namespace_name;
+    v->ask.answer = shown_for_register;
+    driver_ask(v->daemon->driver, &v->ask);
+}

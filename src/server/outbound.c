@@ -1,0 +1,157 @@
+#include "server/outbound.h"
+
+#include <assert.h>
+#include <ifaddrs.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/limits.h"
+#include "net/tls.h"
+#include "sink/http_sink.h"
+#include "wire/address.h"
+
+struct egress_book {
+    struct arena arena;
+    struct egress egress;
+};
+
+static bool address_of_socket(const struct sockaddr *from, struct address *out) {
+    if (from != NULL && from->sa_family == AF_INET) {
+        const struct sockaddr_in *four = (const struct sockaddr_in *)(const void *)from;
+        *out = address_of4((const uint8_t *)&four->sin_addr);
+        return true;
+    }
+    if (from != NULL && from->sa_family == AF_INET6) {
+        const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)(const void *)from;
+        memcpy(out->bytes, &six->sin6_addr, sizeof out->bytes);
+        return true;
+    }
+    return false;
+}
+
+static bool is_unspecified(const struct address *a) {
+    static const uint8_t four[16] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0, 0, 0 };
+    static const uint8_t six[16] = { 0 };
+    return memcmp(a->bytes, four, sizeof four) == 0 || memcmp(a->bytes, six, sizeof six) == 0;
+}
+
+/* The API's own address, and every interface's when it listens on all of them. */
+static int add_never(struct egress_book *book, const struct daemon *d) {
+    uint16_t port = http_server_port(d->http);
+    struct ifaddrs *interfaces = NULL;
+    struct address address;
+    int code = egress_never(&book->egress, &d->listen_address, port);
+    if (code != 0 || !is_unspecified(&d->listen_address) || getifaddrs(&interfaces) != 0)
+        return code;
+    for (struct ifaddrs *at = interfaces; at != NULL && code == 0; at = at->ifa_next)
+        if (address_of_socket(at->ifa_addr, &address))
+            code = egress_never(&book->egress, &address, port);
+    freeifaddrs(interfaces);
+    return code;
+}
+
+static int add_rules(struct egress_book *book, const struct settings *s, enum setting_id id,
+                     int (*add)(struct egress *e, struct slice rule, struct why *why), struct why *why) {
+    const char *rest = NULL;
+    struct slice item;
+    while (settings_list_next(s, id, &rest, &item)) {
+        int code = add(&book->egress, item, why);
+        if (code != 0)
+            return why_prefix(why, code == ERR_MEMORY ? code : ERR_INVALID, "%s: \"%.*s\"",
+                              setting_row(id)->name, SLICE_PRINT(item));
+    }
+    return 0;
+}
+
+int egress_book_new(struct egress_book **out, const struct daemon *d, const struct settings *s,
+                    struct why *why) {
+    struct egress_book *book = calloc(1, sizeof *book);
+    if (book == NULL)
+        return why_set(why, ERR_MEMORY, "out of memory");
+    arena_init(&book->arena, 4096, SIZE_MAX / 2);
+    egress_init(&book->egress, &book->arena);
+    int code = add_rules(book, s, SETTING_EGRESS_ALLOW, egress_allow, why);
+    if (code == 0)
+        code = add_rules(book, s, SETTING_EGRESS_DENY, egress_deny, why);
+    if (code == 0 && (code = add_never(book, d)) != 0)
+        why_set(why, code, "%s", err_text(code));
+    if (code != 0) {
+        egress_book_free(book);
+        return code;
+    }
+    *out = book;
+    return 0;
+}
+
+void egress_book_free(struct egress_book *book) {
+    if (book == NULL)
+        return;
+    arena_done(&book->arena);
+    free(book);
+}
+
+void outbound_judge_by(struct daemon *d, struct egress_book *book) {
+    http_sink_set_egress(d->sink, &book->egress);
+    egress_book_free(d->egress);
+    d->egress = book;
+}
+
+void outbound_secrets(struct daemon *d) {
+    struct signature_secret secrets[2];
+    struct slice current, previous;
+    size_t count = 0;
+    access_secrets(d->access, daemon_now_ms(d), &current, &previous);
+    count += signature_secret_decode(current, &secrets[count], NULL) == 0;
+    assert(count == 1); /* it was checked when it was read */
+    if (previous.length > 0)
+        count += signature_secret_decode(previous, &secrets[count], NULL) == 0;
+    d->secret_count = count;
+    http_sink_set_secrets(d->sink, secrets, count);
+    signature_wipe(secrets, count);
+}
+
+static void on_outcome(void *context, const struct outcome *o) {
+    driver_outcome(((struct daemon *)context)->driver, o);
+}
+
+int outbound_open(struct daemon *d, struct why *why) {
+    const char *ca = settings_text(&d->settings, SETTING_EGRESS_CA);
+    int code = egress_book_new(&d->egress, d, &d->settings, why);
+    if (code == 0)
+        code = tls_new_client(&d->tls_out, ca[0] == '\0' ? NULL : ca, why);
+    if (code != 0)
+        return code;
+    struct http_sink_options options = {
+        .calls = settings_number(&d->settings, SETTING_EGRESS_TOTAL),
+        .calls_per_host = settings_number(&d->settings, SETTING_EGRESS_PER_ENDPOINT),
+        .tls = d->tls_out,
+        .egress = &d->egress->egress,
+        .on_outcome = on_outcome,
+        .context = d,
+    };
+    code = http_sink_open(&d->sink, d->loop, &options, why);
+    if (code == 0)
+        outbound_secrets(d);
+    return code;
+}
+
+void outbound_close(struct daemon *d) {
+    http_sink_close(d->sink);
+    if (d->sink != NULL)
+        loop_run_for(d->loop, 1);
+    d->sink = NULL;
+    tls_free(d->tls_out);
+    d->tls_out = NULL;
+    egress_book_free(d->egress);
+    d->egress = NULL;
+}
+
+int outbound_judge(void *self, struct slice text, struct why *why) {
+    const struct daemon *d = self;
+    struct url url;
+    int code = url_decode(text, &url, why);
+    if (code != 0)
+        return code;
+    return egress_judge_url(&d->egress->egress, &url, why) == EGRESS_REFUSED ? ERR_DENIED : 0;
+}

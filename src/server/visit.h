@@ -1,0 +1,78 @@
+/* A visit: one request to the API, from its arrival to its sealed answer. It is the exchange with what the
+ * API adds to it, so it lives and dies with the exchange, and everything it borrows lives as long.
+ *
+ * A visit is answered exactly once, by one of the visit_answer functions, or it is gone. Answers that show
+ * state are sealed: they leave when what they show is durable. */
+#ifndef SERVER_VISIT_H
+#define SERVER_VISIT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/json.h"
+#include "protocol/problem.h"
+#include "protocol/query.h"
+#include "protocol/routes.h"
+#include "server/daemon.h"
+
+struct visit {
+    struct exchange exchange; /* first: the HTTP server allocates it */
+    struct daemon *daemon;
+    struct route_match match;
+    struct query query;
+    struct slice namespace_name;
+    struct slice key; /* Idempotency-Key; empty: none */
+    bool key_is_gid;  /* it made the gid of a submit */
+    bool answered;
+    char who[ACCESS_NAME_BYTES + 1];
+    struct driver_ask ask;
+    struct driver_seal seal;
+    struct waiter waiter;
+    struct chain keyed; /* in daemon.keyed while the key's first request is worked on */
+    uint8_t fingerprint[32];
+    /* What a group of routes keeps while it waits; each uses its own. */
+    union {
+        struct transaction_request submit;
+        struct branch_request branch;
+        struct {
+            struct chain link; /* in daemon.streams */
+            uint64_t transaction;
+            uint64_t after; /* number in the feed */
+            uint64_t seq;   /* of a transaction's own stream: up to this record ... */
+            uint64_t index; /* ... and so many of its events were told */
+            uint32_t limit;
+            bool all;    /* of all transactions */
+            bool follow; /* a stream, not a list */
+            bool over;   /* nothing will follow */
+        } stream;
+        struct {
+            struct slice name;
+            uint32_t roles;
+            uint32_t expires_ms; /* or how long both secrets sign */
+        } token;
+        struct {
+            uint64_t before;
+            uint32_t scanned;
+            uint32_t shown;
+            struct buffer items;
+        } list;
+        struct {
+            int fd;
+            uint64_t left;
+            char directory[256];
+        } backup;
+    } part;
+};
+
+/* Answer with a problem. Sealed when it shows state (a conflict, a decision). */
+void visit_refuse(struct visit *v, const struct problem *p);
+void visit_refuse_sealed(struct visit *v, const struct problem *p);
+/* Answer with what stands in the daemon's scratch buffer. */
+void visit_answer(struct visit *v, uint16_t status, const char *content_type);
+void visit_answer_sealed(struct visit *v, uint16_t status, const char *content_type);
+/* The daemon's scratch buffer, cleared. */
+struct buffer *visit_scratch(struct visit *v);
+/* Somebody else's answer is remembered for this key: the first request is over. */
+void visit_key_done(struct visit *v);
+
+#endif

@@ -9,7 +9,7 @@
 #include "cli/moment.h"
 #include "cli/progress.h"
 #include "cli/stage.h"
-#include "cli/timeline.h"
+#include "cli/picture.h"
 #include "cli/view.h"
 #include "demo/books.h"
 #include "demo/business.h"
@@ -104,14 +104,14 @@ static void tell_result(struct show *show, const stl_result *result, int64_t too
 }
 
 static void draw(struct show *show, const char *gid) {
-    struct timeline_source source;
+    struct picture_source source;
     struct buffer text;
-    if (timeline_fetch(show->cli, gid, &source) != 0)
+    if (picture_fetch(show->cli, gid, &source) != 0)
         return;
     buffer_init(&text, TEXT_BYTES);
     buffer_add_byte(&text, '\n');
-    timeline_draw(&text, &source, show->cli->width, show->cli->colour);
-    timeline_release(&source);
+    picture_draw(&text, &source, show->cli->width, show->cli->colour);
+    picture_release(&source);
     cli_print(show->cli, &text);
 }
 

@@ -8,7 +8,7 @@
 #include "cli/moment.h"
 #include "cli/occurrence.h"
 #include "cli/progress.h"
-#include "cli/timeline.h"
+#include "cli/picture.h"
 #include "cli/view.h"
 
 #define STEP_MS 1000
@@ -66,22 +66,22 @@ int command_tx_wait(struct cli *cli) {
 /* ---- watching one transaction ------------------------------------------------------------------------ */
 
 static int draw(struct cli *cli, const char *gid, size_t *lines, bool *final, int *state) {
-    struct timeline_source source;
+    struct picture_source source;
     struct buffer text;
-    int code = timeline_fetch(cli, gid, &source);
+    int code = picture_fetch(cli, gid, &source);
     if (code != 0 || source.transaction.response == NULL)
         return code;
     buffer_init(&text, TEXT_BYTES);
     if (*lines > 0)
         buffer_add_format(&text, "\033[%zuA\033[J", *lines);
     size_t from = text.length;
-    timeline_draw(&text, &source, cli->width, cli->colour);
+    picture_draw(&text, &source, cli->width, cli->colour);
     *lines = 0;
     for (size_t i = from; i < text.length; i++)
         *lines += text.at[i] == '\n';
     *final = view_final(source.transaction.root);
     *state = view_exit(source.transaction.root);
-    timeline_release(&source);
+    picture_release(&source);
     return cli_print(cli, &text);
 }
 

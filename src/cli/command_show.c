@@ -7,7 +7,7 @@
 #include "cli/listing.h"
 #include "cli/moment.h"
 #include "cli/occurrence.h"
-#include "cli/timeline.h"
+#include "cli/picture.h"
 #include "cli/view.h"
 
 #define TEXT_BYTES (64 * 1024 * 1024)
@@ -136,7 +136,7 @@ int command_tx_list(struct cli *cli) {
 /* ---- tx show ----------------------------------------------------------------------------------------- */
 
 int command_tx_show(struct cli *cli) {
-    struct timeline_source source;
+    struct picture_source source;
     struct buffer text;
     if (cli->format != FORMAT_TABLE) {
         struct cli_answer answer;
@@ -154,12 +154,12 @@ int command_tx_show(struct cli *cli) {
         cli_release(&answer);
         return code;
     }
-    int code = timeline_fetch(cli, cli_word(cli, 0), &source);
+    int code = picture_fetch(cli, cli_word(cli, 0), &source);
     if (code != 0 || source.transaction.response == NULL)
         return code;
     buffer_init(&text, TEXT_BYTES);
-    timeline_draw(&text, &source, cli->width, cli->colour);
-    timeline_release(&source);
+    picture_draw(&text, &source, cli->width, cli->colour);
+    picture_release(&source);
     return cli_print(cli, &text);
 }
 

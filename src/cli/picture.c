@@ -1,4 +1,4 @@
-#include "cli/timeline.h"
+#include "cli/picture.h"
 
 #include <string.h>
 
@@ -435,8 +435,8 @@ static void draw_foot(struct drawing *d, struct json_value transaction) {
     buffer_done(&why);
 }
 
-void timeline_draw_values(struct buffer *to, struct json_value transaction, struct json_value events,
-                          size_t width, bool colour, int64_t now_ms) {
+void picture_draw_values(struct buffer *to, struct json_value transaction, struct json_value events,
+                         size_t width, bool colour, int64_t now_ms) {
     struct drawing d = { .to = to, .width = width, .colour = colour, .now_ms = now_ms };
     arena_init(&d.arena, 64 * 1024, SCRATCH_BYTES);
     view_time(transaction, "created", &d.arena, &d.begin_ms);
@@ -447,15 +447,15 @@ void timeline_draw_values(struct buffer *to, struct json_value transaction, stru
     arena_done(&d.arena);
 }
 
-void timeline_draw(struct buffer *to, const struct timeline_source *source, size_t width, bool colour) {
-    timeline_draw_values(to, source->transaction.root, source->events.root, width, colour, moment_now_ms());
+void picture_draw(struct buffer *to, const struct picture_source *source, size_t width, bool colour) {
+    picture_draw_values(to, source->transaction.root, source->events.root, width, colour, moment_now_ms());
 }
 
 /* ---- fetching ---------------------------------------------------------------------------------------- */
 
-int timeline_fetch(struct cli *cli, const char *gid, struct timeline_source *source) {
+int picture_fetch(struct cli *cli, const char *gid, struct picture_source *source) {
     struct buffer path;
-    *source = (struct timeline_source){ .transaction = { .response = NULL } };
+    *source = (struct picture_source){ .transaction = { .response = NULL } };
     buffer_init(&path, 16 * 1024);
     buffer_add_text(&path, "/v1/transactions/");
     cli_add_escaped(&path, slice_text(gid));
@@ -474,11 +474,11 @@ int timeline_fetch(struct cli *cli, const char *gid, struct timeline_source *sou
     }
     buffer_done(&path);
     if (code != 0)
-        timeline_release(source);
+        picture_release(source);
     return code;
 }
 
-void timeline_release(struct timeline_source *source) {
+void picture_release(struct picture_source *source) {
     cli_release(&source->transaction);
     cli_release(&source->events);
 }

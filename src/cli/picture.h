@@ -8,8 +8,8 @@
  *
  * Operations that overlap in time share a line (or as many as the terminal's width asks for); those that wait
  * for one another stand below one another. */
-#ifndef CLI_TIMELINE_H
-#define CLI_TIMELINE_H
+#ifndef CLI_PICTURE_H
+#define CLI_PICTURE_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -19,19 +19,19 @@
 #include "cli/occurrence.h"
 
 /* A transaction and its events as the API tells them. */
-struct timeline_source {
+struct picture_source {
     struct cli_answer transaction;
     struct cli_answer events;
 };
 
 /* An exit code; with --curl transaction.response stays NULL. */
-int timeline_fetch(struct cli *cli, const char *gid, struct timeline_source *source);
-void timeline_release(struct timeline_source *source);
+int picture_fetch(struct cli *cli, const char *gid, struct picture_source *source);
+void picture_release(struct picture_source *source);
 
 /* width 0: no limit. */
-void timeline_draw(struct buffer *to, const struct timeline_source *source, size_t width, bool colour);
+void picture_draw(struct buffer *to, const struct picture_source *source, size_t width, bool colour);
 /* The same from documents that were checked; events is an array, or an object with "items". */
-void timeline_draw_values(struct buffer *to, struct json_value transaction, struct json_value events,
-                          size_t width, bool colour, int64_t now_ms);
+void picture_draw_values(struct buffer *to, struct json_value transaction, struct json_value events,
+                         size_t width, bool colour, int64_t now_ms);
 
 #endif

@@ -225,8 +225,8 @@ static int read_factor(struct form *f, const struct form_path *path, struct json
     if (failed != 0 || thousandths % 10 != 0)
         return form_refuse(f, path, value, PROBLEM_INVALID_VALUE,
                            "must be a number of at least 1 with at most two decimals, such as 2 or 1.5");
-    if (thousandths < 1000 || thousandths > SUBMIT_RETRY_FACTOR_MAX * 1000) {
-        form_refuse(f, path, value, PROBLEM_OVER_LIMIT, "must be 1 to %u", SUBMIT_RETRY_FACTOR_MAX);
+    if (thousandths < 1000 || thousandths > SUBMISSION_RETRY_FACTOR_MAX * 1000) {
+        form_refuse(f, path, value, PROBLEM_OVER_LIMIT, "must be 1 to %u", SUBMISSION_RETRY_FACTOR_MAX);
         PROBLEM_NOTE(f->problem, limit, SLICE("1 to 100"));
         return ERR_INVALID;
     }
@@ -279,15 +279,15 @@ static int read_retry(struct form *f, const struct form_path *above, struct json
         if (!form_given(values[field]))
             continue;
         if (field == RETRY_FIRST)
-            failed = form_duration(f, &place, values[field], LIMIT_RETRY_FIRST_MS_MIN, SUBMIT_RETRY_MS_MAX,
-                                   &retry.first_ms);
+            failed = form_duration(f, &place, values[field], LIMIT_RETRY_FIRST_MS_MIN,
+                                   SUBMISSION_RETRY_MS_MAX, &retry.first_ms);
         else if (field == RETRY_FACTOR)
             failed = read_factor(f, &place, values[field], &retry.factor_percent);
         else if (field == RETRY_MAX)
-            failed = form_duration(f, &place, values[field], LIMIT_RETRY_FIRST_MS_MIN, SUBMIT_RETRY_MS_MAX,
-                                   &retry.max_ms);
+            failed = form_duration(f, &place, values[field], LIMIT_RETRY_FIRST_MS_MIN,
+                                   SUBMISSION_RETRY_MS_MAX, &retry.max_ms);
         else if (field == RETRY_FOR)
-            failed = form_duration(f, &place, values[field], 1, SUBMIT_DEADLINE_MS_MAX, &retry.for_ms);
+            failed = form_duration(f, &place, values[field], 1, SUBMISSION_DEADLINE_MS_MAX, &retry.for_ms);
         else
             failed = form_word(f, &place, values[field], ends, 2, &then);
     }

@@ -1,5 +1,5 @@
 /* One branch of a request: from its JSON object to a struct branch_request, all but the order (`after` needs
- * to know the other branches, see submit.c).
+ * to know the other branches, see submission.c).
  *
  * Errors as in protocol/form.h. Pure. */
 #ifndef PROTOCOL_BRANCH_FORM_H
@@ -9,7 +9,7 @@
 #include "base/json.h"
 #include "model/request.h"
 #include "protocol/form.h"
-#include "protocol/submit.h"
+#include "protocol/submission.h"
 
 /* A branch on its way: what the request will be, and what is still to be resolved. */
 struct branch_draft {
@@ -22,7 +22,7 @@ struct branch_draft {
 /* What the branches of one request have in common. */
 struct branch_form {
     struct form *form;
-    const struct submit_options *options;
+    const struct submission_options *options;
     struct digest *digest; /* what was written goes in here */
     uint8_t mode;
     uint8_t drive;

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/limits.h"
-#include "protocol/submit.h"
+#include "protocol/submission.h"
 
 static int judge(void *self, struct slice url, struct why *why) {
     (void)self;
@@ -29,7 +29,7 @@ static void check_branch(const struct transaction_request *q, size_t index) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    static const struct submit_options options = {
+    static const struct submission_options options = {
         .namespace_name = { "default", 7 },
         .deadline_ms = 60000,
         .call_timeout_ms = 5000,
@@ -42,7 +42,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct problem problem;
     memset(&problem, 0, sizeof problem);
     struct slice body = slice_of((const char *)data, size);
-    if (submit_decode(body, &options, &arena, &q, &problem) != 0) {
+    if (submission_decode(body, &options, &arena, &q, &problem) != 0) {
         FUZZ_CHECK(problem_http(&problem) >= 400);
         struct buffer out;
         buffer_init(&out, 1 << 20);
@@ -54,14 +54,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         return 0;
     }
     FUZZ_CHECK(q.mode == MODE_SAGA || q.mode == MODE_TCC);
-    FUZZ_CHECK(q.gid.length == 0 || submit_is_gid(q.gid));
+    FUZZ_CHECK(q.gid.length == 0 || submission_is_gid(q.gid));
     FUZZ_CHECK(q.branch_count <= LIMIT_BRANCHES && (q.branch_count > 0 || q.drive == DRIVE_CLIENT));
     FUZZ_CHECK(q.label_count <= LIMIT_LABELS);
-    FUZZ_CHECK(q.deadline_ms >= SUBMIT_DEADLINE_MS_MIN && q.deadline_ms <= SUBMIT_DEADLINE_MS_MAX);
+    FUZZ_CHECK(q.deadline_ms >= SUBMISSION_DEADLINE_MS_MIN && q.deadline_ms <= SUBMISSION_DEADLINE_MS_MAX);
     for (size_t i = 0; i < q.branch_count && i < 40; i++)
         check_branch(&q, i);
     struct transaction_request again;
-    FUZZ_CHECK(submit_decode(body, &options, &arena, &again, &problem) == 0);
+    FUZZ_CHECK(submission_decode(body, &options, &arena, &again, &problem) == 0);
     FUZZ_CHECK(memcmp(q.fingerprint, again.fingerprint, 32) == 0);
     arena_done(&arena);
     return 0;

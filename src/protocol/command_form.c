@@ -1,4 +1,4 @@
-#include "protocol/command.h"
+#include "protocol/command_form.h"
 
 #include <assert.h>
 
@@ -128,8 +128,9 @@ static void take_fingerprint(struct command *c, enum command_kind kind, struct s
     digest_end(&d, c->fingerprint);
 }
 
-int command_decode(struct slice body, enum command_kind kind, struct slice namespace_name, struct slice path,
-                   struct arena *arena, struct command *out, struct problem *problem) {
+int command_form_decode(struct slice body, enum command_kind kind, struct slice namespace_name,
+                        struct slice path, struct arena *arena, struct command *out,
+                        struct problem *problem) {
     struct command made = { .overlap_ms = COMMAND_OVERLAP_MS_DEFAULT };
     struct form f = { .document = body.length == 0 ? SLICE("{}") : body, .arena = arena, .problem = problem };
     struct json_value root;

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/limits.h"
-#include "protocol/command.h"
+#include "protocol/command_form.h"
 #include "protocol/routes.h"
 
 static struct arena arena;
@@ -26,7 +26,7 @@ static int tear_down(void **state) {
 static struct command taken(const char *body, enum command_kind kind) {
     struct command c;
     struct problem p;
-    if (command_decode(slice_text(body), kind, SLICE("default"), SLICE("/v1/x"), &arena, &c, &p) != 0)
+    if (command_form_decode(slice_text(body), kind, SLICE("default"), SLICE("/v1/x"), &arena, &c, &p) != 0)
         fail_msg("%s refused: %s", body, p.detail.text);
     return c;
 }
@@ -97,8 +97,8 @@ static void faults_are_named(void **state) {
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct command c = { .roles = 77 };
         struct problem p;
-        int failed =
-            command_decode(slice_text(rows[i].body), rows[i].kind, SLICE("d"), SLICE("/"), &arena, &c, &p);
+        int failed = command_form_decode(slice_text(rows[i].body), rows[i].kind, SLICE("d"), SLICE("/"),
+                                         &arena, &c, &p);
         if (failed != ERR_INVALID || p.type != rows[i].type || strcmp(p.field, rows[i].field) != 0 ||
             strcmp(p.nearest, rows[i].nearest) != 0)
             fail_msg("%s: %d %s field %s nearest %s", rows[i].body, failed, problem_row(p.type)->path,
@@ -122,7 +122,8 @@ static void reasons_are_limited(void **state) {
         for (size_t j = 0; j < length; j++)
             buffer_add_byte(&b, 'r');
         buffer_add_text(&b, "\"}");
-        int failed = command_decode(buffer_slice(&b), COMMAND_REASON, SLICE("d"), SLICE("/"), &arena, &c, &p);
+        int failed =
+            command_form_decode(buffer_slice(&b), COMMAND_REASON, SLICE("d"), SLICE("/"), &arena, &c, &p);
         assert_int_equal(failed, i == 0 ? 0 : ERR_INVALID);
         if (i > 0)
             assert_int_equal(p.type, PROBLEM_OVER_LIMIT);
@@ -139,12 +140,12 @@ static void fingerprints(void **state) {
     (void)state;
     assert_memory_equal(a.fingerprint, b.fingerprint, 32);
     assert_memory_not_equal(a.fingerprint, c.fingerprint, 32);
-    assert_int_equal(command_decode(SLICE("{\"decision\":\"commit\",\"reason\":\"x\"}"), COMMAND_FORCE,
-                                    SLICE("default"), SLICE("/v1/y"), &arena, &other, &p),
+    assert_int_equal(command_form_decode(SLICE("{\"decision\":\"commit\",\"reason\":\"x\"}"), COMMAND_FORCE,
+                                         SLICE("default"), SLICE("/v1/y"), &arena, &other, &p),
                      0);
     assert_memory_not_equal(a.fingerprint, other.fingerprint, 32);
-    assert_int_equal(command_decode(SLICE("{\"decision\":\"commit\",\"reason\":\"x\"}"), COMMAND_FORCE,
-                                    SLICE("other"), SLICE("/v1/x"), &arena, &other, &p),
+    assert_int_equal(command_form_decode(SLICE("{\"decision\":\"commit\",\"reason\":\"x\"}"), COMMAND_FORCE,
+                                         SLICE("other"), SLICE("/v1/x"), &arena, &other, &p),
                      0);
     assert_memory_not_equal(a.fingerprint, other.fingerprint, 32);
 }

@@ -6,8 +6,8 @@
  * over namespace, path and the members as read.
  *
  * Errors as in protocol/form.h. Texts borrow the body or the arena. Pure. */
-#ifndef PROTOCOL_COMMAND_H
-#define PROTOCOL_COMMAND_H
+#ifndef PROTOCOL_COMMAND_FORM_H
+#define PROTOCOL_COMMAND_FORM_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -45,7 +45,7 @@ struct command {
 
 /* path is the request's, so that one key used for two commands is noticed. 0; ERR_INVALID or ERR_MEMORY with
  * *problem filled. */
-int command_decode(struct slice body, enum command_kind kind, struct slice namespace_name, struct slice path,
-                   struct arena *arena, struct command *out, struct problem *problem);
+int command_form_decode(struct slice body, enum command_kind kind, struct slice namespace_name,
+                        struct slice path, struct arena *arena, struct command *out, struct problem *problem);
 
 #endif

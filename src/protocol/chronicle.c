@@ -1,4 +1,4 @@
-#include "protocol/timeline.h"
+#include "protocol/chronicle.h"
 
 #include <assert.h>
 
@@ -7,7 +7,7 @@
 #include "protocol/render.h"
 
 /* What a record shows as, in order. */
-static const char *const shown[RECORD_KIND_END][TIMELINE_EVENTS_MAX] = {
+static const char *const shown[RECORD_KIND_END][CHRONICLE_EVENTS_MAX] = {
     [RECORD_CREATED] = { "tx.created", NULL },
     [RECORD_BRANCH] = { "tx.op", NULL },
     [RECORD_FILLED] = { NULL, NULL },
@@ -22,18 +22,18 @@ static const char *const shown[RECORD_KIND_END][TIMELINE_EVENTS_MAX] = {
     [RECORD_FORCED] = { "tx.status", NULL },
 };
 
-size_t timeline_count(const struct record *r) {
+size_t chronicle_count(const struct record *r) {
     size_t count = 0;
     assert(r->kind > 0 && r->kind < RECORD_KIND_END);
     if (r->kind == RECORD_OUTCOME)
         return (r->flags & RECORD_FLAG_ATTENTION) != 0 ? 2 : 1;
-    while (count < TIMELINE_EVENTS_MAX && shown[r->kind][count] != NULL)
+    while (count < CHRONICLE_EVENTS_MAX && shown[r->kind][count] != NULL)
         count++;
     return count;
 }
 
-const char *timeline_event(const struct record *r, size_t index) {
-    assert(index < timeline_count(r));
+const char *chronicle_event(const struct record *r, size_t index) {
+    assert(index < chronicle_count(r));
     return shown[r->kind][index];
 }
 
@@ -155,9 +155,9 @@ static void put_status(struct json_writer *w, const struct transaction *t, const
     }
 }
 
-void timeline_put(struct json_writer *w, const struct transaction *t, const struct record *r, uint32_t seq,
-                  size_t index) {
-    struct slice event = slice_text(timeline_event(r, index));
+void chronicle_put(struct json_writer *w, const struct transaction *t, const struct record *r, uint32_t seq,
+                   size_t index) {
+    struct slice event = slice_text(chronicle_event(r, index));
     json_put_object(w, NULL);
     json_put_string(w, "event", event);
     json_put_string(w, "gid", t->gid);
@@ -178,8 +178,8 @@ void timeline_put(struct json_writer *w, const struct transaction *t, const stru
     json_put_end(w);
 }
 
-int timeline_list(struct json_writer *w, const struct transaction *t, uint32_t after, uint32_t max,
-                  struct arena *scratch) {
+int chronicle_list(struct json_writer *w, const struct transaction *t, uint32_t after, uint32_t max,
+                   struct arena *scratch) {
     struct image_cursor cursor;
     struct slice bytes;
     struct record r;
@@ -200,8 +200,8 @@ int timeline_list(struct json_writer *w, const struct transaction *t, uint32_t a
         int failed = record_decode(bytes, scratch, &r);
         if (failed != 0)
             return failed;
-        for (size_t i = 0; i < timeline_count(&r); i++)
-            timeline_put(w, t, &r, seq, i);
+        for (size_t i = 0; i < chronicle_count(&r); i++)
+            chronicle_put(w, t, &r, seq, i);
         written++;
     }
     json_put_end(w);

@@ -1,4 +1,4 @@
-#include "protocol/submit.h"
+#include "protocol/submission.h"
 
 #include <assert.h>
 #include <string.h>
@@ -47,7 +47,7 @@ struct submission {
     struct branch_order order;
 };
 
-bool submit_is_gid(struct slice text) {
+bool submission_is_gid(struct slice text) {
     return form_is_name(text, LIMIT_GID_BYTES) && !slice_is(text, ".") && !slice_is(text, "..");
 }
 
@@ -65,11 +65,12 @@ static int gid_of(const uint8_t bytes[16], struct arena *arena, struct slice *gi
     return 0;
 }
 
-int submit_fresh_gid(const uint8_t random[16], struct arena *arena, struct slice *gid) {
+int submission_fresh_gid(const uint8_t random[16], struct arena *arena, struct slice *gid) {
     return gid_of(random, arena, gid);
 }
 
-int submit_key_gid(struct slice namespace_name, struct slice key, struct arena *arena, struct slice *gid) {
+int submission_key_gid(struct slice namespace_name, struct slice key, struct arena *arena,
+                       struct slice *gid) {
     struct digest d;
     uint8_t bytes[DIGEST_BYTES];
     digest_init(&d);
@@ -88,7 +89,7 @@ static int read_gid(struct submission *s, struct json_value value) {
     }
     if (json_string(value, s->form.arena, &gid) != 0)
         return form_no_memory(&s->form);
-    if (!submit_is_gid(gid))
+    if (!submission_is_gid(gid))
         return form_refuse(
             &s->form, &path, value, PROBLEM_INVALID_GID,
             "a gid has 1 to %d characters, each a letter, a digit or one of . _ : - (and is not "
@@ -143,7 +144,7 @@ static int read_deadline(struct submission *s, struct json_value value) {
         canon_none(&s->digest, 't');
         return 0;
     }
-    int failed = form_duration(&s->form, &path, value, SUBMIT_DEADLINE_MS_MIN, SUBMIT_DEADLINE_MS_MAX,
+    int failed = form_duration(&s->form, &path, value, SUBMISSION_DEADLINE_MS_MIN, SUBMISSION_DEADLINE_MS_MAX,
                                &s->request.deadline_ms);
     if (failed == 0)
         canon_number(&s->digest, 't', s->request.deadline_ms);
@@ -307,7 +308,7 @@ static int read_branches(struct submission *s, struct json_value value) {
     return failed;
 }
 
-static void begin(struct submission *s, struct slice body, const struct submit_options *options,
+static void begin(struct submission *s, struct slice body, const struct submission_options *options,
                   struct arena *arena, struct problem *problem) {
     assert(options->judge != NULL);
     assert(options->retry.max_ms >= options->retry.first_ms);
@@ -319,8 +320,8 @@ static void begin(struct submission *s, struct slice body, const struct submit_o
     canon_text(&s->digest, 'N', options->namespace_name);
 }
 
-int submit_decode(struct slice body, const struct submit_options *options, struct arena *arena,
-                  struct transaction_request *out, struct problem *problem) {
+int submission_decode(struct slice body, const struct submission_options *options, struct arena *arena,
+                      struct transaction_request *out, struct problem *problem) {
     struct submission s;
     struct json_value root;
     struct json_value values[ROOT_FIELDS];
@@ -375,9 +376,9 @@ static int check_payload_left(struct submission *s, const struct transaction *t,
     return payload > LIMIT_PAYLOAD_BYTES ? refuse_payload(s, &body, s->order.drafts[0].body) : 0;
 }
 
-int submit_decode_branch(struct slice body, const struct submit_options *options, const struct transaction *t,
-                         struct arena *arena, struct branch_request *out, uint8_t fingerprint[32],
-                         struct problem *problem) {
+int submission_decode_branch(struct slice body, const struct submission_options *options,
+                             const struct transaction *t, struct arena *arena, struct branch_request *out,
+                             uint8_t fingerprint[32], struct problem *problem) {
     struct submission s;
     struct branch_draft draft;
     struct json_value root;

@@ -11,8 +11,8 @@
  * payloads do not matter, and neither do the daemon's defaults, which may change between two repeats.
  *
  * Ownership: slices point into the body and into the arena; both must outlive the request. Pure. */
-#ifndef PROTOCOL_SUBMIT_H
-#define PROTOCOL_SUBMIT_H
+#ifndef PROTOCOL_SUBMISSION_H
+#define PROTOCOL_SUBMISSION_H
 
 #include <stdint.h>
 
@@ -25,42 +25,42 @@
 
 /* Whether a participant's URL may be called: 0; ERR_DENIED when egress does not allow it (why names host and
  * setting); ERR_LIMIT or ERR_SYNTAX when it is no usable URL (why says what is wrong). */
-typedef int submit_judge(void *self, struct slice url, struct why *why);
+typedef int submission_judge(void *self, struct slice url, struct why *why);
 
-struct submit_options {
+struct submission_options {
     struct slice namespace_name;
     uint32_t deadline_ms;      /* when the request names none */
     uint32_t call_timeout_ms;  /* of each operation */
     struct retry_policy retry; /* of each branch, member by member */
-    submit_judge *judge;
+    submission_judge *judge;
     void *judge_self;
 };
 
 /* Bounds of what a request may ask for; call timeouts are in base/limits.h. */
-#define SUBMIT_DEADLINE_MS_MIN 10u
-#define SUBMIT_DEADLINE_MS_MAX 2592000000u /* 30 days */
-#define SUBMIT_RETRY_MS_MAX 86400000u      /* 24 hours */
-#define SUBMIT_RETRY_FACTOR_MAX 100u
+#define SUBMISSION_DEADLINE_MS_MIN 10u
+#define SUBMISSION_DEADLINE_MS_MAX 2592000000u /* 30 days */
+#define SUBMISSION_RETRY_MS_MAX 86400000u      /* 24 hours */
+#define SUBMISSION_RETRY_FACTOR_MAX 100u
 
 /* 0; ERR_INVALID or ERR_MEMORY with *problem filled. On success everything in *out is set except principal,
- * and gid, which stays empty when the client named none: then the adapter makes one with submit_fresh_gid or
- * submit_key_gid. */
-int submit_decode(struct slice body, const struct submit_options *options, struct arena *arena,
-                  struct transaction_request *out, struct problem *problem);
+ * and gid, which stays empty when the client named none: then the adapter makes one with submission_fresh_gid
+ * or submission_key_gid. */
+int submission_decode(struct slice body, const struct submission_options *options, struct arena *arena,
+                      struct transaction_request *out, struct problem *problem);
 
 /* One more branch for a transaction that its client drives; t gives mode and the branches that `after` may
  * name. Repeating a branch that t has already resolves as it did the first time. */
-int submit_decode_branch(struct slice body, const struct submit_options *options, const struct transaction *t,
-                         struct arena *arena, struct branch_request *out, uint8_t fingerprint[32],
-                         struct problem *problem);
+int submission_decode_branch(struct slice body, const struct submission_options *options,
+                             const struct transaction *t, struct arena *arena, struct branch_request *out,
+                             uint8_t fingerprint[32], struct problem *problem);
 
 /* A gid nobody has: "tx_" and 32 hexadecimal digits, from 16 random bytes. ERR_MEMORY. */
-int submit_fresh_gid(const uint8_t random[16], struct arena *arena, struct slice *gid);
+int submission_fresh_gid(const uint8_t random[16], struct arena *arena, struct slice *gid);
 /* The gid that an Idempotency-Key stands for, the same every time: "tx_" and 32 hexadecimal digits of SHA-256
  * over namespace and key (design.md 4 (17)). ERR_MEMORY. */
-int submit_key_gid(struct slice namespace_name, struct slice key, struct arena *arena, struct slice *gid);
+int submission_key_gid(struct slice namespace_name, struct slice key, struct arena *arena, struct slice *gid);
 
 /* Whether text can be a gid: 1 to 128 of A-Za-z0-9._:- and not "." or "..", which clients drop from paths. */
-bool submit_is_gid(struct slice text);
+bool submission_is_gid(struct slice text);
 
 #endif

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/limits.h"
-#include "protocol/submit.h"
+#include "protocol/submission.h"
 
 static struct arena arena;
 static struct buffer text;
@@ -39,7 +39,7 @@ static int judge(void *self, struct slice url, struct why *why) {
     return 0;
 }
 
-static const struct submit_options options = {
+static const struct submission_options options = {
     .namespace_name = { "default", 7 },
     .deadline_ms = 60000,
     .call_timeout_ms = 5000,
@@ -50,7 +50,7 @@ static const struct submit_options options = {
 static struct transaction_request taken(struct slice body) {
     struct transaction_request q;
     struct problem p;
-    if (submit_decode(body, &options, &arena, &q, &p) != 0)
+    if (submission_decode(body, &options, &arena, &q, &p) != 0)
         fail_msg("%.*s refused: %s at %s", SLICE_PRINT(slice_upto(body, 300)), p.detail.text, p.field);
     return q;
 }
@@ -309,7 +309,7 @@ static void every_fault_names_its_field(void **state) {
         struct transaction_request q = { .mode = 77 };
         struct problem p;
         const struct fault *row = &faults[i];
-        int failed = submit_decode(slice_text(row->body), &options, &arena, &q, &p);
+        int failed = submission_decode(slice_text(row->body), &options, &arena, &q, &p);
         if (failed != ERR_INVALID)
             fail_msg("taken: %s", row->body);
         if (p.type != row->type || strcmp(p.field, row->field) != 0)
@@ -332,13 +332,14 @@ static void places_are_told(void **state) {
     struct problem p;
     (void)state;
     assert_int_equal(
-        submit_decode(SLICE("{\"mode\":\"saga\",\n \"branches\": [1,\n}"), &options, &arena, &q, &p),
+        submission_decode(SLICE("{\"mode\":\"saga\",\n \"branches\": [1,\n}"), &options, &arena, &q, &p),
         ERR_INVALID);
     assert_int_equal(p.line, 3);
     assert_int_equal(p.column, 1);
-    assert_int_equal(submit_decode(SLICE("{\"mode\":\"saga\",\n  \"deadline\": \"soon\",\"branches\":[]}"),
-                                   &options, &arena, &q, &p),
-                     ERR_INVALID);
+    assert_int_equal(
+        submission_decode(SLICE("{\"mode\":\"saga\",\n  \"deadline\": \"soon\",\"branches\":[]}"), &options,
+                          &arena, &q, &p),
+        ERR_INVALID);
     assert_int_equal(p.line, 2);
     assert_int_equal(p.column, 15);
     assert_string_equal(p.value, "\"soon\"");
@@ -354,7 +355,7 @@ static enum problem_type told(void) {
     struct problem p = { .type = PROBLEM_COUNT };
     arena_reset(&arena);
     assert_int_equal(buffer_failed(&text), 0);
-    return submit_decode(buffer_slice(&text), &options, &arena, &q, &p) == 0 ? PROBLEM_COUNT : p.type;
+    return submission_decode(buffer_slice(&text), &options, &arena, &q, &p) == 0 ? PROBLEM_COUNT : p.type;
 }
 
 static enum problem_type with_text(const char *before, const char *unit, size_t count, const char *after) {
@@ -481,7 +482,7 @@ static void fingerprints(void **state) {
         { "\"id\":\"y\"", "\"id\":\"y\",\"cancel\":\"always\"" },
     };
     uint8_t prints[sizeof changes / sizeof changes[0] + 1][32];
-    struct submit_options other = options;
+    struct submission_options other = options;
     struct transaction_request q = taken(slice_text(same[1]));
     (void)state;
     memcpy(prints[0], taken(slice_text(same[0])).fingerprint, 32);
@@ -505,10 +506,10 @@ static void fingerprints(void **state) {
     other.call_timeout_ms = 77;
     other.retry.first_ms = 5;
     struct problem p;
-    assert_int_equal(submit_decode(slice_text(first), &other, &arena, &q, &p), 0);
+    assert_int_equal(submission_decode(slice_text(first), &other, &arena, &q, &p), 0);
     assert_memory_equal(prints[0], q.fingerprint, 32);
     other.namespace_name = SLICE("other");
-    assert_int_equal(submit_decode(slice_text(first), &other, &arena, &q, &p), 0);
+    assert_int_equal(submission_decode(slice_text(first), &other, &arena, &q, &p), 0);
     assert_memory_not_equal(prints[0], q.fingerprint, 32);
 }
 
@@ -517,20 +518,20 @@ static void gids(void **state) {
     struct slice gid;
     struct slice again;
     (void)state;
-    assert_int_equal(submit_fresh_gid(random, &arena, &gid), 0);
+    assert_int_equal(submission_fresh_gid(random, &arena, &gid), 0);
     assert_true(slice_is(gid, "tx_000102ff100000000000000000000000"));
-    assert_int_equal(submit_key_gid(SLICE("default"), SLICE("k1"), &arena, &gid), 0);
-    assert_int_equal(submit_key_gid(SLICE("default"), SLICE("k1"), &arena, &again), 0);
+    assert_int_equal(submission_key_gid(SLICE("default"), SLICE("k1"), &arena, &gid), 0);
+    assert_int_equal(submission_key_gid(SLICE("default"), SLICE("k1"), &arena, &again), 0);
     assert_true(slice_equal(gid, again));
-    assert_true(submit_is_gid(gid));
-    assert_int_equal(submit_key_gid(SLICE("default"), SLICE("k2"), &arena, &again), 0);
+    assert_true(submission_is_gid(gid));
+    assert_int_equal(submission_key_gid(SLICE("default"), SLICE("k2"), &arena, &again), 0);
     assert_false(slice_equal(gid, again));
-    assert_int_equal(submit_key_gid(SLICE("defaultk"), SLICE("1"), &arena, &again), 0);
+    assert_int_equal(submission_key_gid(SLICE("defaultk"), SLICE("1"), &arena, &again), 0);
     assert_false(slice_equal(gid, again));
-    assert_true(submit_is_gid(SLICE("a.b_c:d-E9")));
-    assert_false(submit_is_gid(SLICE("")));
-    assert_false(submit_is_gid(SLICE(".")));
-    assert_true(submit_is_gid(SLICE("...")));
+    assert_true(submission_is_gid(SLICE("a.b_c:d-E9")));
+    assert_false(submission_is_gid(SLICE("")));
+    assert_false(submission_is_gid(SLICE(".")));
+    assert_true(submission_is_gid(SLICE("...")));
 }
 
 static void a_branch_joins(void **state) {
@@ -545,25 +546,25 @@ static void a_branch_joins(void **state) {
     (void)state;
     struct slice third =
         SLICE("{\"id\":\"third\",\"base\":\"http://t\",\"body\":{\"a\": 1},\"after\":[\"second\"]}");
-    assert_int_equal(submit_decode_branch(third, &options, &t, &arena, &q, print, &p), 0);
+    assert_int_equal(submission_decode_branch(third, &options, &t, &arena, &q, print, &p), 0);
     assert_true(slice_is(q.id, "third"));
     assert_int_equal(q.after_count, 1);
     assert_int_equal(q.after[0], 1);
     assert_true(slice_is(q.body, "{\"a\": 1}"));
     assert_true(slice_is(q.to[ROLE_CONFIRM].url, "http://t/confirm"));
-    assert_int_equal(submit_decode_branch(third, &options, &t, &arena, &q, again, &p), 0);
+    assert_int_equal(submission_decode_branch(third, &options, &t, &arena, &q, again, &p), 0);
     assert_memory_equal(print, again, 32);
     t.mode = MODE_SAGA;
-    assert_int_equal(submit_decode_branch(SLICE("{\"id\":\"third\"}"), &options, &t, &arena, &q, print, &p),
-                     0);
+    assert_int_equal(
+        submission_decode_branch(SLICE("{\"id\":\"third\"}"), &options, &t, &arena, &q, print, &p), 0);
     assert_int_equal(q.after[0], 1);
-    assert_int_equal(submit_decode_branch(SLICE("{\"id\":\"second\",\"compensate\":\"http://s\"}"), &options,
-                                          &t, &arena, &q, print, &p),
+    assert_int_equal(submission_decode_branch(SLICE("{\"id\":\"second\",\"compensate\":\"http://s\"}"),
+                                              &options, &t, &arena, &q, print, &p),
                      0);
     assert_int_equal(q.after_count, 1);
     assert_int_equal(q.after[0], 0);
-    assert_int_equal(submit_decode_branch(SLICE("{\"id\":\"first\"}"), &options, &t, &arena, &q, print, &p),
-                     0);
+    assert_int_equal(
+        submission_decode_branch(SLICE("{\"id\":\"first\"}"), &options, &t, &arena, &q, print, &p), 0);
     assert_int_equal(q.after_count, 0);
     static const char *const refused[][2] = {
         { "{\"id\":\"x\",\"after\":[\"secnd\"]}", "after[0]" },
@@ -577,8 +578,9 @@ static void a_branch_joins(void **state) {
         { "{", "" },
     };
     for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
-        assert_int_equal(submit_decode_branch(slice_text(refused[i][0]), &options, &t, &arena, &q, print, &p),
-                         ERR_INVALID);
+        assert_int_equal(
+            submission_decode_branch(slice_text(refused[i][0]), &options, &t, &arena, &q, print, &p),
+            ERR_INVALID);
         assert_string_equal(p.field, refused[i][1]);
     }
 }
@@ -597,7 +599,7 @@ static void memory_may_be_short(void **state) {
         struct transaction_request q;
         struct problem p;
         arena_init(&small, 64, max);
-        assert_int_equal(submit_decode(body, &options, &small, &q, &p), ERR_MEMORY);
+        assert_int_equal(submission_decode(body, &options, &small, &q, &p), ERR_MEMORY);
         assert_int_equal(p.type, PROBLEM_BUSY);
         arena_done(&small);
     }

@@ -1,0 +1,358 @@
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "protocol/chronicle.h"
+
+#define T0 UINT64_C(1767780000000) /* 2026-01-07T10:00:00Z */
+
+/* A transaction that lives by its records. */
+struct life {
+    struct memory memory;
+    struct arena scratch;
+    struct transaction t;
+    struct buffer text;
+};
+
+static void put(struct life *l, struct record r) {
+    struct buffer bytes;
+    buffer_init(&bytes, 1 << 16);
+    r.at_ms = T0 + l->t.seq;
+    record_encode(&bytes, &r);
+    arena_reset(&l->scratch);
+    assert_int_equal(transaction_apply(&l->t, buffer_slice(&bytes), &l->scratch), 0);
+    buffer_done(&bytes);
+}
+
+static struct endpoint calls(const char *url) {
+    return (struct endpoint){ .url = slice_text(url), .timeout_ms = 1000 };
+}
+
+static int begin(void **state) {
+    static struct life life;
+    static struct branch_request branches[2];
+    static struct transaction_request request;
+    branches[0] = (struct branch_request){ .id = SLICE("stock"), .retry = { 100, 200, 1000, 0, 0 } };
+    branches[1] = (struct branch_request){ .id = SLICE("points"), .retry = { 100, 200, 1000, 0, 0 } };
+    for (size_t i = 0; i < 2; i++)
+        for (int role = 0; role < ROLE_COUNT; role++)
+            branches[i].to[role] = calls("http://x");
+    request = (struct transaction_request){ .namespace_name = SLICE("default"),
+                                            .gid = SLICE("g"),
+                                            .mode = MODE_TCC,
+                                            .drive = DRIVE_CLIENT,
+                                            .name = SLICE("shop"),
+                                            .deadline_ms = 1000,
+                                            .branches = branches,
+                                            .branch_count = 1,
+                                            .principal = SLICE("ci") };
+    memory_init(&life.memory, 1 << 20);
+    arena_init(&life.scratch, 4096, 1 << 20);
+    buffer_init(&life.text, 1 << 20);
+    transaction_init(&life.t, &life.memory);
+    put(&life,
+        (struct record){ .kind = RECORD_CREATED, .id = 42, .until_ms = T0 + 1000, .request = &request });
+    put(&life, (struct record){ .kind = RECORD_BRANCH, .added = &branches[1] });
+    *state = &life;
+    return 0;
+}
+
+static int end(void **state) {
+    struct life *l = *state;
+    transaction_done(&l->t);
+    arena_done(&l->scratch);
+    buffer_done(&l->text);
+    memory_done(&l->memory);
+    return 0;
+}
+
+static void expect_list(struct life *l, uint32_t after, uint32_t max, const char *expected) {
+    struct json_writer w;
+    struct json_value root;
+    buffer_clear(&l->text);
+    json_writer_init(&w, &l->text);
+    assert_int_equal(chronicle_list(&w, &l->t, after, max, &l->scratch), 0);
+    assert_int_equal(json_check(buffer_slice(&l->text), &root, NULL), 0);
+    if (!slice_is(buffer_slice(&l->text), expected))
+        fail_msg("%.*s\n expected\n%s", SLICE_PRINT(buffer_slice(&l->text)), expected);
+}
+
+#define EVENT(name, ms, seq) \
+    "{\"event\":\"" name "\",\"gid\":\"g\",\"at\":\"2026-01-07T10:00:00.00" ms "Z\",\"seq\":" seq ","
+#define CREATED                                                                                            \
+    EVENT("tx.created", "0", "1")                                                                          \
+    "\"status\":\"active\",\"mode\":\"tcc\",\"name\":\"shop\",\"by\":\"ci\",\"deadline\":\"2026-01-07T10:" \
+    "00:01.000Z\"}"
+#define JOINED EVENT("tx.op", "1", "2") "\"branch\":\"points\",\"op\":\"try\",\"state\":\"pending\"}"
+
+static void a_life_with_trouble(void **state) {
+    struct life *l = *state;
+    put(l,
+        (struct record){
+            .kind = RECORD_DECIDED, .decision = DECISION_COMMIT, .cause = CAUSE_CLIENT, .who = SLICE("ci") });
+    put(l, (struct record){ .kind = RECORD_ALLOWED, .branch = 1, .role = ROLE_CONFIRM, .attempt = 1 });
+    put(l, (struct record){ .kind = RECORD_OUTCOME,
+                            .branch = 1,
+                            .role = ROLE_CONFIRM,
+                            .attempt = 1,
+                            .verdict = VERDICT_REFUSED,
+                            .http = 409,
+                            .took_ms = 9,
+                            .next_ms = T0 + 500,
+                            .flags = RECORD_FLAG_ATTENTION,
+                            .text = SLICE("user closed") });
+    put(l, (struct record){ .kind = RECORD_SUSPENDED, .who = SLICE("op"), .text = SLICE("wait") });
+    put(l, (struct record){ .kind = RECORD_RESUMED, .who = SLICE("op") });
+    put(l, (struct record){ .kind = RECORD_NUDGED,
+                            .branch = 1,
+                            .role = ROLE_CONFIRM,
+                            .next_ms = T0 + 7,
+                            .who = SLICE("op") });
+    put(l, (struct record){ .kind = RECORD_RESOLVED,
+                            .branch = 1,
+                            .role = ROLE_CONFIRM,
+                            .flags = RECORD_FLAG_NOT_DONE,
+                            .who = SLICE("op"),
+                            .text = SLICE("ticket 881") });
+    put(l, (struct record){ .kind = RECORD_FINISHED, .status = STATUS_HEURISTIC_MIXED });
+    expect_list(l, 0, 2, "{\"gid\":\"g\",\"items\":[" CREATED "," JOINED "],\"next\":2}");
+    expect_list(
+        l, 0, 10,
+        "{\"gid\":\"g\",\"items\":[" CREATED "," JOINED "," EVENT(
+            "tx.decision",
+            "2", "3") "\"decision\":\"commit\",\"cause\":\"client\","
+                      "\"by\":\"ci\"}," EVENT("tx.status", "2", "3") "\"status\":\"committing\"}," EVENT(
+                          "tx.op", "3",
+                          "4") "\"branch\":\"points\",\"op\":\"confirm\",\"attempt\":1,\"state\":\"running\"}"
+                               "," EVENT("tx.attempt",
+                                         "4", "5") "\"branch\":\"points\",\"op\":"
+                                                   "\"confirm\",\"attempt\":1,\"state\":"
+                                                   "\"retrying\","
+                                                   "\"verdict\":\"refused\",\"http\":409,"
+                                                   "\"took\":\"9ms\",\"detail\":\"user "
+                                                   "closed\",\"next_try\":\"2026-01-"
+                                                   "07T10:00:00.500Z\"}," EVENT(
+                                                       "tx.attention", "4",
+                                                       "5") "\"branch\":\"points\","
+                                                            "\"op\":\"confirm\","
+                                                            "\"attention\":true,"
+                                                            "\"attempts\":1,\"http\":409,"
+                                                            "\"detail\":\"user "
+                                                            "closed\",\"next_try\":"
+                                                            "\"2026-01-07T10:00:00."
+                                                            "500Z\"}," EVENT(
+                                                                "tx.status", "5",
+                                                                "6") "\"suspended\":true,\"act\":\"suspend\","
+                                                                     "\"by\":\"op\",\"detail\":\"wait\"}"
+                                                                     "," EVENT("tx.status", "6",
+                                                                               "7") "\"suspended\":"
+                                                                                    "false,\"act\":"
+                                                                                    "\"resume\","
+                                                                                    "\"by\":\"op\"}"
+                                                                                    "," EVENT(
+                                                                                        "tx."
+                                                                                        "op",
+                                                                                        "7",
+                                                                                        "8") "\"branch\":"
+                                                                                             "\"points\","
+                                                                                             "\"op\":"
+                                                                                             "\"confirm\","
+                                                                                             "\"state\":"
+                                                                                             "\"retrying\","
+                                                                                             "\"next_try\":"
+                                                                                             "\"2026-01-"
+                                                                                             "07T10:00:00."
+                                                                                             "007Z\",\"act\":"
+                                                                                             "\"retry\","
+                                                                                             "\"by\":\"op\"}"
+                                                                                             "," EVENT(
+                                                                                                 "tx.op", "8",
+                                                                                                 "9") "\"bran"
+                                                                                                      "ch\":"
+                                                                                                      "\"poin"
+                                                                                                      "ts\","
+                                                                                                      "\"op\""
+                                                                                                      ":\"con"
+                                                                                                      "firm\""
+                                                                                                      ",\"sta"
+                                                                                                      "te\":"
+                                                                                                      "\"reso"
+                                                                                                      "lved\""
+                                                                                                      ",\"as"
+                                                                                                      "\":"
+                                                                                                      "\"refu"
+                                                                                                      "sed\","
+                                                                                                      "\"act"
+                                                                                                      "\":"
+                                                                                                      "\"reso"
+                                                                                                      "lve\","
+                                                                                                      "\"by\""
+                                                                                                      ":\"op"
+                                                                                                      "\","
+                                                                                                      "\"deta"
+                                                                                                      "il\":"
+                                                                                                      "\"tick"
+                                                                                                      "et "
+                                                                                                      "881\"}"
+                                                                                                      "," EVENT(
+                                                                                                          "tx"
+                                                                                                          ".s"
+                                                                                                          "ta"
+                                                                                                          "tu"
+                                                                                                          "s",
+                                                                                                          "9",
+                                                                                                          "1"
+                                                                                                          "0") "\"status\":\"heuristic_mixed\"}],\"next\":null}");
+    expect_list(l, 9, 0,
+                "{\"gid\":\"g\",\"items\":[" EVENT("tx.status", "9",
+                                                   "10") "\"status\":\"heuristic_mixed\"}],\"next\":null}");
+    expect_list(l, 10, 0, "{\"gid\":\"g\",\"items\":[],\"next\":null}");
+    expect_list(l, UINT32_MAX, 1, "{\"gid\":\"g\",\"items\":[],\"next\":null}");
+}
+
+static void a_refusal_and_a_force(void **state) {
+    struct life *l = *state;
+    put(l, (struct record){ .kind = RECORD_DECIDED, .decision = DECISION_ROLLBACK, .cause = CAUSE_DEADLINE });
+    put(l, (struct record){ .kind = RECORD_ALLOWED, .branch = 0, .role = ROLE_BACKWARD, .attempt = 1 });
+    put(l, (struct record){ .kind = RECORD_OUTCOME,
+                            .branch = 0,
+                            .role = ROLE_BACKWARD,
+                            .attempt = 1,
+                            .verdict = VERDICT_DONE,
+                            .http = 200,
+                            .took_ms = 3,
+                            .text = SLICE("secret body") });
+    put(l, (struct record){ .kind = RECORD_FORCED,
+                            .status = STATUS_HEURISTIC_ROLLBACK,
+                            .who = SLICE("boss"),
+                            .text = SLICE("now") });
+    expect_list(
+        l, 2, 0,
+        "{\"gid\":\"g\",\"items\":[" EVENT(
+            "tx.decision", "2",
+            "3") "\"decision\":\"rollback\",\"cause\":\"deadline\"}"
+                 "," EVENT("tx.status", "2",
+                           "3") "\"status\":\"rolling_back\"}"
+                                "," EVENT(
+                                    "tx.op", "3",
+                                    "4") "\"branch\":"
+                                         "\"stock\",\"op\":"
+                                         "\"cancel\","
+                                         "\"attempt\":1,"
+                                         "\"state\":"
+                                         "\"running\"}"
+                                         "," EVENT(
+                                             "tx."
+                                             "attemp"
+                                             "t",
+                                             "4",
+                                             "5") "\""
+                                                  "br"
+                                                  "an"
+                                                  "ch"
+                                                  "\""
+                                                  ":"
+                                                  "\""
+                                                  "st"
+                                                  "oc"
+                                                  "k"
+                                                  "\""
+                                                  ","
+                                                  "\""
+                                                  "op"
+                                                  "\""
+                                                  ":"
+                                                  "\""
+                                                  "ca"
+                                                  "nc"
+                                                  "el"
+                                                  "\""
+                                                  ","
+                                                  "\""
+                                                  "at"
+                                                  "te"
+                                                  "mp"
+                                                  "t"
+                                                  "\""
+                                                  ":1"
+                                                  ","
+                                                  "\""
+                                                  "st"
+                                                  "at"
+                                                  "e"
+                                                  "\""
+                                                  ":"
+                                                  "\""
+                                                  "do"
+                                                  "ne"
+                                                  "\""
+                                                  ","
+                                                  "\""
+                                                  "ve"
+                                                  "rd"
+                                                  "ic"
+                                                  "t"
+                                                  "\""
+                                                  ":"
+                                                  "\""
+                                                  "do"
+                                                  "ne"
+                                                  "\""
+                                                  ","
+                                                  "\""
+                                                  "ht"
+                                                  "tp"
+                                                  "\""
+                                                  ":2"
+                                                  "00"
+                                                  ","
+                                                  "\""
+                                                  "to"
+                                                  "ok"
+                                                  "\""
+                                                  ":"
+                                                  "\""
+                                                  "3m"
+                                                  "s"
+                                                  "\""
+                                                  "}"
+                                                  "," EVENT(
+                                                      "tx.status", "5",
+                                                      "6") "\"status\":\"heuristic_rollback\",\"act\":"
+                                                           "\"force\",\"by\":\"boss\",\"detail\":\"now\"}],"
+                                                           "\"next\":null}");
+}
+
+/* Each event has one of the six names, and counting and naming agree. */
+static void every_kind_is_shown(void **state) {
+    static const char *const names[] = { "tx.created", "tx.status",   "tx.op",
+                                         "tx.attempt", "tx.decision", "tx.attention" };
+    (void)state;
+    for (uint8_t kind = 1; kind < RECORD_KIND_END; kind++)
+        for (uint8_t flags = 0; flags < 2; flags++) {
+            struct record r = { .kind = kind, .flags = flags };
+            size_t count = chronicle_count(&r);
+            assert_true(count <= CHRONICLE_EVENTS_MAX);
+            assert_int_equal(count == 0, kind == RECORD_FILLED);
+            for (size_t i = 0; i < count; i++) {
+                bool known = false;
+                for (size_t j = 0; j < sizeof names / sizeof names[0]; j++)
+                    known = known || strcmp(chronicle_event(&r, i), names[j]) == 0;
+                assert_true(known);
+            }
+        }
+}
+
+int main(void) {
+#define TEST(function) cmocka_unit_test_setup_teardown(function, begin, end)
+    const struct CMUnitTest tests[] = {
+        TEST(a_life_with_trouble),
+        TEST(a_refusal_and_a_force),
+        TEST(every_kind_is_shown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -277,7 +277,7 @@ static void interfere(struct world *w, void *subject, uint64_t number) {
         transmit(w, ask);
 }
 
-static void plan_ask(struct world *w, struct plan *p, struct ask ask, uint64_t at_us) {
+void sim_client_plan(struct world *w, struct plan *p, struct ask ask, uint64_t at_us) {
     world_plan(w, at_us > w->now_us ? at_us - w->now_us : 0, interfere, make(w, p, ask), 0);
 }
 
@@ -293,15 +293,15 @@ static void draw_racers(struct world *w, struct plan *p, struct dice *d) {
 
     other.other_body = true;
     if (rollback)
-        plan_ask(w, p, plain(EVENT_ROLLBACK), p->start_us + rollback_us);
+        sim_client_plan(w, p, plain(EVENT_ROLLBACK), p->start_us + rollback_us);
     if (commit && p->request.drive == DRIVE_SERVER)
-        plan_ask(w, p, plain(EVENT_COMMIT), p->start_us + commit_us);
+        sim_client_plan(w, p, plain(EVENT_COMMIT), p->start_us + commit_us);
     if (early_repeat)
-        plan_ask(w, p, plain(EVENT_SUBMIT), p->start_us + early_us);
+        sim_client_plan(w, p, plain(EVENT_SUBMIT), p->start_us + early_us);
     if (late_repeat)
-        plan_ask(w, p, plain(EVENT_SUBMIT), p->start_us + late_us);
+        sim_client_plan(w, p, plain(EVENT_SUBMIT), p->start_us + late_us);
     if (reuse)
-        plan_ask(w, p, other, p->start_us + reuse_us);
+        sim_client_plan(w, p, other, p->start_us + reuse_us);
 }
 
 /* A branch registered by somebody who does not know that the decision has fallen. */
@@ -328,21 +328,21 @@ static void draw_operators(struct world *w, struct plan *p, struct dice *d) {
 
     ask.branch = dice_below(d, 2) == 0 ? UINT16_MAX : (uint16_t)dice_below(d, p->branch_count);
     if (nudges)
-        plan_ask(w, p, ask, nudge_us);
+        sim_client_plan(w, p, ask, nudge_us);
     if (suspends)
-        plan_ask(w, p, plain(EVENT_SUSPEND), suspend_us);
+        sim_client_plan(w, p, plain(EVENT_SUSPEND), suspend_us);
     if (suspends && resumes)
-        plan_ask(w, p, plain(EVENT_RESUME), resume_us);
+        sim_client_plan(w, p, plain(EVENT_RESUME), resume_us);
     ask = plain(EVENT_FORCE);
     ask.decision = dice_below(d, 2) == 0 ? DECISION_COMMIT : DECISION_ROLLBACK;
     if (forces)
-        plan_ask(w, p, ask, force_us);
+        sim_client_plan(w, p, ask, force_us);
     ask = plain(EVENT_RESOLVE);
     ask.branch = (uint16_t)dice_below(d, p->branch_count);
     ask.role = dice_below(d, 2) == 0 ? ROLE_COUNT : (uint8_t)dice_below(d, ROLE_COUNT);
     ask.not_done = dice_below(d, 2) == 0;
     if (resolves)
-        plan_ask(w, p, ask, force_us + 1000000);
+        sim_client_plan(w, p, ask, force_us + 1000000);
 }
 
 void sim_client_begin(struct world *w, struct plan *p) {

@@ -21,7 +21,9 @@ void sim_client_told(struct world *w, struct ask *ask, const struct told *told);
 void sim_client_answered(struct world *w, struct plan *p, uint16_t branch, uint8_t verdict);
 /* The faults are over: operators resume what they suspended. */
 void sim_client_calm(struct world *w);
-/* Send an ask over the network once; scenarios use it too. */
+/* Plan an ask of somebody else, to be sent at that time once. */
+void sim_client_plan(struct world *w, struct plan *p, struct ask ask, uint64_t at_us);
+/* Send an ask over the network once. */
 void sim_client_send(struct world *w, struct plan *p, struct ask ask);
 
 #endif

@@ -153,7 +153,7 @@ static void lose_memory(struct world *w) {
 }
 
 void sim_driver_crash(struct world *w, uint8_t disk_outcome) {
-    uint64_t delay_ms = dice_below(world_dice(w, DICE_CRASH), w->swarm.restart_ms + 1);
+    uint64_t delay_ms = w->restart_ms + dice_below(world_dice(w, DICE_CRASH), w->swarm.restart_ms + 1);
 
     w->figures.crashes++;
     lose_memory(w);

@@ -7,18 +7,20 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static void judge(const struct world *w, struct trial_result *out) {
+void trial_judge(const struct world *w, struct trial_result *out) {
     static const uint8_t ends[] = {
         [FAILURE_NONE] = TRIAL_GOOD,
         [FAILURE_CORRECTNESS] = TRIAL_CORRECTNESS,
         [FAILURE_LIVENESS] = TRIAL_LIVENESS,
     };
 
-    out->end = ends[w->failure.kind];
-    out->failure = w->failure;
-    out->figures = w->figures;
-    out->transactions = w->plan_count;
-    out->digest = w->digest;
+    *out = (struct trial_result){
+        .end = ends[w->failure.kind],
+        .failure = w->failure,
+        .figures = w->figures,
+        .transactions = w->plan_count,
+        .digest = w->digest,
+    };
 }
 
 void trial_run(const struct trial *t, FILE *say, struct trial_result *out) {
@@ -38,7 +40,7 @@ void trial_run(const struct trial *t, FILE *say, struct trial_result *out) {
         swarm_print(&swarm, say);
     world_populate(&w);
     world_run(&w);
-    judge(&w, out);
+    trial_judge(&w, out);
     world_done(&w);
 }
 

@@ -48,6 +48,8 @@ bool trial_parse(const char *text, struct trial *out);
 /* One of its parts, "without=...", "drop=..." or "horizon=...": false when it is none. */
 bool trial_parse_part(const char *part, struct trial *t);
 void trial_print(const struct trial *t, FILE *to);
+/* The verdict about a world that has run. */
+void trial_judge(const struct world *w, struct trial_result *out);
 const char *trial_end_word(uint8_t end);
 
 #endif

@@ -73,6 +73,7 @@ struct world {
     struct crash_orders orders;
     struct failure failure;
     struct world_figures figures;
+    uint64_t restart_ms; /* at least this long, whatever the swarm says */
     uint64_t faults_end_ms;
     const bool *dropped; /* NULL, or by plan number: it never begins */
     uint32_t dropped_count;

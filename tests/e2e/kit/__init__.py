@@ -2,7 +2,7 @@
 
 from .checks import Skip, contains, equal, eventually, less, limit, need, problem, quick
 from .daemon import Daemon, ROOT, SETTLE, SETTLED, free_port, run_settle, scratch, shared_daemon
-from .http import Answer, Client, exchange, split_answers
+from .client import Answer, Client, exchange, split_answers
 from .participants import (Cut, Delay, Gate, Participants, Raw, Reset, Sequence, Silence, Site, Status, shared_site)
 
 __all__ = [

@@ -10,7 +10,7 @@ import tempfile
 import time
 
 from .checks import eventually
-from .http import Client
+from .client import Client
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 BUILD = os.path.join(ROOT, os.environ.get("BUILD", "build"))

@@ -7,7 +7,7 @@ import sys
 import time
 import traceback
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path[0] = (os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from kit import daemon as daemon_module  # noqa: E402
 from kit.checks import Skip  # noqa: E402

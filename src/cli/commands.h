@@ -41,7 +41,7 @@ const char *command_nearest(const char *word);
 void command_help(struct buffer *to);
 bool command_help_group(struct buffer *to, const char *group);
 void command_help_one(struct buffer *to, const struct command *command);
-/* The reference page docs/cli.md. */
+/* The reference page docs/reference/cli.md. */
 void command_reference(struct buffer *to);
 
 #endif

@@ -1,5 +1,5 @@
 /* The API described: OpenAPI 3.1 for machines (GET /openapi.json) and a reference in Markdown for people
- * (docs/http-reference.md), both made from the tables of routes, query parameters, problems and schemas. What
+ * (docs/reference/http.md), both made from the tables of routes, query parameters, problems and schemas. What
  * the daemon does not have cannot stand in them.
  *
  * Pure; output goes to the buffer, whose failure the caller looks at. */

@@ -11,7 +11,7 @@
 /* A complete file in libconfig's syntax, every key at its default under its explanation. Reading it back
  * gives the defaults. */
 void settings_print_defaults(struct buffer *to);
-/* The same keys as a page in Markdown: docs/configuration.md. */
+/* The same keys as a page in Markdown: docs/reference/configuration.md. */
 void settings_print_reference(struct buffer *to);
 /* One name a line, for shell completion. */
 void settings_print_names(struct buffer *to);

@@ -9,9 +9,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "protocol/openapi.h"
 #include "server/crash_point.h"
 #include "server/daemon.h"
 #include "server/logs.h"
+#include "server/reference.h"
 #include "server/settings.h"
 #include "server/settings_print.h"
 
@@ -32,6 +34,9 @@ enum flag {
     FLAG_NO_AUTH,
     FLAG_PRINT_DEFAULTS,
     FLAG_PRINT_REFERENCE,
+    FLAG_PRINT_HTTP,
+    FLAG_PRINT_METRICS,
+    FLAG_PRINT_PROBLEMS,
     FLAG_PRINT_NAMES,
     FLAG_CHECK_CONFIG,
     FLAG_LIST_CRASH_POINTS,
@@ -61,6 +66,10 @@ static const struct argp_option fixed_options[] = {
       2 },
     { "print-settings-reference", FLAG_PRINT_REFERENCE, NULL, 0, "Print the settings reference as Markdown",
       2 },
+    { "print-http-reference", FLAG_PRINT_HTTP, NULL, 0, "Print the HTTP reference as Markdown", 2 },
+    { "print-metrics-reference", FLAG_PRINT_METRICS, NULL, 0,
+      "Print the reference of metrics and log events as Markdown", 2 },
+    { "print-problem-reference", FLAG_PRINT_PROBLEMS, NULL, 0, "Print the problem pages as Markdown", 2 },
     { "print-settings-names", FLAG_PRINT_NAMES, NULL, 0, "Print the names of all settings", 2 },
     { "check-config", FLAG_CHECK_CONFIG, "FILE", 0, "Check a settings file and exit", 2 },
     { "list-crash-points", FLAG_LIST_CRASH_POINTS, NULL, 0, "Print the names that SETTLE_CRASH takes", 2 },
@@ -111,6 +120,9 @@ static error_t take_flag(int key, char *argument, struct argp_state *state) {
         return 0;
     case FLAG_PRINT_DEFAULTS:
     case FLAG_PRINT_REFERENCE:
+    case FLAG_PRINT_HTTP:
+    case FLAG_PRINT_METRICS:
+    case FLAG_PRINT_PROBLEMS:
     case FLAG_PRINT_NAMES:
     case FLAG_LIST_CRASH_POINTS:
         r->action = (enum flag)key;
@@ -281,6 +293,12 @@ int main(int count, char **arguments) {
         return print(settings_print_defaults);
     case FLAG_PRINT_REFERENCE:
         return print(settings_print_reference);
+    case FLAG_PRINT_HTTP:
+        return print(openapi_reference);
+    case FLAG_PRINT_METRICS:
+        return print(reference_metrics);
+    case FLAG_PRINT_PROBLEMS:
+        return print(reference_problems);
     case FLAG_PRINT_NAMES:
         return print(settings_print_names);
     case FLAG_LIST_CRASH_POINTS:

@@ -1,8 +1,8 @@
 /* libsettle: talk to settled from C and C++.
  *
  * What it is for: submitting sagas and TCC transactions, asking for their state, deciding client-driven ones,
- * following events. Everything goes through the public HTTP API of settled (docs/reference/http.md); this library adds
- * no power of its own.
+ * following events. Everything goes through the public HTTP API of settled (docs/reference/http.md); this
+ * library adds no power of its own.
  *
  * Rules that hold for every function here:
  *   - no global state, no signal handlers, no threads, no output; nothing here exits or aborts the program;

@@ -437,6 +437,33 @@ static void limits_hold(void **state) {
     assert_int_equal(with_bodies(17, LIMIT_BRANCH_PAYLOAD_BYTES), PROBLEM_TOO_LARGE);
 }
 
+/* Each of these makes another request of the one below. */
+static const char *const changes[][2] = {
+    { "\"g\"", "\"h\"" },
+    { "\"gid\":\"g\",", "" },
+    { "\"n\"", "\"m\"" },
+    { "\"a\":\"1\"", "\"a\":\"2\"" },
+    { "\"a\":\"1\",", "" },
+    { "\"60s\"", "\"61s\"" },
+    { "\"deadline\":\"60s\",", "" },
+    { "\"id\":\"x\"", "\"id\":\"w\"" },
+    { "http://x", "http://xx" },
+    { "http://y", "http://x" },
+    { ",\"timeout\":\"1s\"", "" },
+    { "\"timeout\":\"1s\"", "\"timeout\":\"5s\"" },
+    { "{\"a\":1,\"b\":2}", "{\"a\":1, \"b\":2}" },
+    { "{\"a\":1,\"b\":2}", "{\"b\":2,\"a\":1}" },
+    { ",\"body\":{\"a\":1,\"b\":2}", ",\"body\":null" },
+    { ",\"body\":{\"a\":1,\"b\":2}", "" },
+    { "\"after\":[\"x\"],", "\"after\":[]," },
+    { "\"after\":[\"x\"],", "" },
+    { "\"max\":\"2s\"", "\"max\":\"3s\"" },
+    { ",\"max\":\"2s\"", "" },
+    { ",\"retry\":{\"first\":\"1s\",\"max\":\"2s\"}", "" },
+    { "\"id\":\"y\"", "\"id\":\"y\",\"pivot\":true" },
+    { "\"id\":\"y\"", "\"id\":\"y\",\"cancel\":\"always\"" },
+};
+
 /* Two spellings of one request have one fingerprint, and nothing that matters may change without it. */
 static void fingerprints(void **state) {
     static const char first[] = "{\"gid\":\"g\",\"mode\":\"saga\",\"name\":\"n\",\"labels\":{\"a\":\"1\","
@@ -455,31 +482,6 @@ static void fingerprints(void **state) {
         "z\",\"id\":\"y\"}],\"deadline\":\"1m\",\"labels\":{\"b\":\"2\",\"a\":\"1\"},\"name\":\"n\",\"mode\":"
         "\"saga\","
         "\"drive\":\"server\",\"gid\":\"g\"}",
-    };
-    static const char *const changes[][2] = {
-        { "\"g\"", "\"h\"" },
-        { "\"gid\":\"g\",", "" },
-        { "\"n\"", "\"m\"" },
-        { "\"a\":\"1\"", "\"a\":\"2\"" },
-        { "\"a\":\"1\",", "" },
-        { "\"60s\"", "\"61s\"" },
-        { "\"deadline\":\"60s\",", "" },
-        { "\"id\":\"x\"", "\"id\":\"w\"" },
-        { "http://x", "http://xx" },
-        { "http://y", "http://x" },
-        { ",\"timeout\":\"1s\"", "" },
-        { "\"timeout\":\"1s\"", "\"timeout\":\"5s\"" },
-        { "{\"a\":1,\"b\":2}", "{\"a\":1, \"b\":2}" },
-        { "{\"a\":1,\"b\":2}", "{\"b\":2,\"a\":1}" },
-        { ",\"body\":{\"a\":1,\"b\":2}", ",\"body\":null" },
-        { ",\"body\":{\"a\":1,\"b\":2}", "" },
-        { "\"after\":[\"x\"],", "\"after\":[]," },
-        { "\"after\":[\"x\"],", "" },
-        { "\"max\":\"2s\"", "\"max\":\"3s\"" },
-        { ",\"max\":\"2s\"", "" },
-        { ",\"retry\":{\"first\":\"1s\",\"max\":\"2s\"}", "" },
-        { "\"id\":\"y\"", "\"id\":\"y\",\"pivot\":true" },
-        { "\"id\":\"y\"", "\"id\":\"y\",\"cancel\":\"always\"" },
     };
     uint8_t prints[sizeof changes / sizeof changes[0] + 1][32];
     struct submission_options other = options;

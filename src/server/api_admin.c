@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "protocol/command.h"
+#include "protocol/command_form.h"
 #include "protocol/render.h"
 #include "server/api.h"
 #include "server/crash_point.h"
@@ -174,8 +174,8 @@ static void create_token(struct driver_seal *seal) {
 
 static bool read_command(struct visit *v, enum command_kind kind, struct command *command) {
     struct problem p;
-    if (command_decode(v->exchange.body, kind, v->namespace_name, v->exchange.request.path,
-                       &v->exchange.arena, command, &p) == 0)
+    if (command_form_decode(v->exchange.body, kind, v->namespace_name, v->exchange.request.path,
+                            &v->exchange.arena, command, &p) == 0)
         return true;
     visit_refuse(v, &p);
     return false;

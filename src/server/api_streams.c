@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "protocol/timeline.h"
+#include "protocol/chronicle.h"
 #include "server/api.h"
 #include "server/stream.h"
 #include "wire/header_value.h"
@@ -252,17 +252,17 @@ static int add_records(struct visit *v, const struct transaction *t, struct buff
         arena_reset(&v->daemon->event_arena);
         if (record_decode(bytes, &v->daemon->event_arena, &r) != 0)
             continue;
-        for (size_t i = 0; i < timeline_count(&r); i++) {
+        for (size_t i = 0; i < chronicle_count(&r); i++) {
             struct json_writer w;
             if (seq == v->part.stream.seq && i < v->part.stream.index)
                 continue;
             buffer_clear(&line);
             json_writer_init(&w, &line);
-            timeline_put(&w, t, &r, seq, i);
-            add_event(to, seq, i, slice_text(timeline_event(&r, i)), buffer_slice(&line));
+            chronicle_put(&w, t, &r, seq, i);
+            add_event(to, seq, i, slice_text(chronicle_event(&r, i)), buffer_slice(&line));
         }
         v->part.stream.seq = seq;
-        v->part.stream.index = timeline_count(&r);
+        v->part.stream.index = chronicle_count(&r);
     }
     int code = buffer_failed(&line);
     buffer_done(&line);
@@ -301,7 +301,7 @@ static void list_timeline(struct visit *v, const struct transaction *t) {
     struct json_writer w;
     struct problem p;
     json_writer_init(&w, visit_scratch(v));
-    if (timeline_list(&w, t, (uint32_t)v->part.stream.seq, v->part.stream.limit, &v->daemon->event_arena) !=
+    if (chronicle_list(&w, t, (uint32_t)v->part.stream.seq, v->part.stream.limit, &v->daemon->event_arena) !=
         0) {
         problem_init(&p, PROBLEM_INTERNAL);
         visit_refuse_sealed(v, &p);

@@ -2,9 +2,9 @@
 #include <assert.h>
 #include <string.h>
 
-#include "protocol/command.h"
+#include "protocol/command_form.h"
 #include "protocol/render.h"
-#include "protocol/submit.h"
+#include "protocol/submission.h"
 #include "net/random.h"
 #include "server/api.h"
 #include "server/crash_point.h"
@@ -181,9 +181,9 @@ static int admit_new(struct visit *v) {
     return ERR_AGAIN;
 }
 
-static struct submit_options submit_options(struct visit *v) {
+static struct submission_options submission_options(struct visit *v) {
     const struct settings *s = &v->daemon->settings;
-    return (struct submit_options){
+    return (struct submission_options){
         .namespace_name = v->namespace_name,
         .deadline_ms = (uint32_t)settings_number(s, SETTING_DEFAULTS_DEADLINE),
         .call_timeout_ms = (uint32_t)settings_number(s, SETTING_DEFAULTS_CALL_TIMEOUT),
@@ -202,18 +202,18 @@ static int make_gid(struct visit *v) {
     uint8_t random[16];
     if (v->key.length > 0) {
         v->key_is_gid = true;
-        return submit_key_gid(v->namespace_name, v->key, &v->exchange.arena, &request->gid);
+        return submission_key_gid(v->namespace_name, v->key, &v->exchange.arena, &request->gid);
     }
     random_fill(loop_random(v->daemon->loop), random, sizeof random);
     request->gid_is_fresh = true;
-    return submit_fresh_gid(random, &v->exchange.arena, &request->gid);
+    return submission_fresh_gid(random, &v->exchange.arena, &request->gid);
 }
 
 void api_submit(struct visit *v) {
     struct transaction_request *request = &v->part.submit;
-    struct submit_options options = submit_options(v);
+    struct submission_options options = submission_options(v);
     struct problem p;
-    if (submit_decode(v->exchange.body, &options, &v->exchange.arena, request, &p) != 0) {
+    if (submission_decode(v->exchange.body, &options, &v->exchange.arena, request, &p) != 0) {
         visit_refuse(v, &p);
         return;
     }
@@ -293,11 +293,19 @@ static uint8_t event_of_command(enum route_id id) {
     }
 }
 
-static uint8_t role_of(struct slice word) {
-    for (uint8_t mode = MODE_SAGA; mode <= MODE_TCC; mode++)
-        if (operation_role(mode, word) >= 0)
-            return (uint8_t)operation_role(mode, word);
-    return ROLE_COUNT;
+/* The role that a command names: none means whichever is owed. ERR_INVALID: no such operation, in the
+ * transaction's mode if that is known. */
+static int role_of(struct visit *v, struct slice word, uint8_t *role) {
+    const struct transaction *t = engine_find(v->daemon->engine, v->namespace_name, slice_text(v->match.gid));
+    *role = ROLE_COUNT;
+    if (word.length == 0)
+        return 0;
+    for (uint8_t mode = MODE_SAGA; mode <= MODE_TCC; mode++) {
+        int found = t != NULL && t->mode != mode ? -1 : operation_role(mode, word);
+        if (found >= 0)
+            *role = (uint8_t)found;
+    }
+    return *role == ROLE_COUNT ? ERR_INVALID : 0;
 }
 
 void api_command(struct visit *v) {
@@ -305,8 +313,16 @@ void api_command(struct visit *v) {
     enum route_id id = v->match.route->id;
     struct command command;
     struct problem p;
-    if (command_decode(v->exchange.body, kind_of_command(id), v->namespace_name, v->exchange.request.path,
-                       &v->exchange.arena, &command, &p) != 0) {
+    if (command_form_decode(v->exchange.body, kind_of_command(id), v->namespace_name,
+                            v->exchange.request.path, &v->exchange.arena, &command, &p) != 0) {
+        visit_refuse(v, &p);
+        return;
+    }
+    if (role_of(v, command.operation, &event->role) != 0) {
+        PROBLEM_SAY(&p, PROBLEM_INVALID_VALUE, "operation: \"%.*s\" is no operation of this transaction",
+                    SLICE_PRINT(slice_upto(command.operation, 40)));
+        PROBLEM_NOTE(&p, field, SLICE("operation"));
+        PROBLEM_NOTE(&p, value, command.operation);
         visit_refuse(v, &p);
         return;
     }
@@ -318,7 +334,6 @@ void api_command(struct visit *v) {
     event->text = command.reason;
     event->decision = command.decision;
     event->not_done = command.not_done;
-    event->role = command.operation.length > 0 ? role_of(command.operation) : ROLE_COUNT;
     ask(v, event_of_command(id));
 }
 
@@ -326,10 +341,10 @@ void api_command(struct visit *v) {
 
 /* t tells how to read the branch: mode, and what `after` may name. */
 static void register_with(struct visit *v, const struct transaction *t) {
-    struct submit_options options = submit_options(v);
+    struct submission_options options = submission_options(v);
     struct problem p;
-    if (submit_decode_branch(v->exchange.body, &options, t, &v->exchange.arena, &v->part.branch,
-                             v->fingerprint, &p) != 0) {
+    if (submission_decode_branch(v->exchange.body, &options, t, &v->exchange.arena, &v->part.branch,
+                                 v->fingerprint, &p) != 0) {
         visit_refuse_sealed(v, &p);
         return;
     }

@@ -191,7 +191,10 @@ static int open_engine(struct daemon *d, struct why *why) {
 
 static int open_driver(struct daemon *d, struct why *why) {
     struct store_usage usage;
+    uint64_t counts[STORED_KIND_END] = { 0 };
     d->store->ops->usage(d->store, &usage);
+    if (d->store->ops->count(d->store, counts, NULL) == 0)
+        d->rows_at_start = counts[STORED_TRANSACTION];
     d->epoch = usage.epoch;
     struct committer_options options = { .store = d->store, .post = ports_post, .post_context = d->loop };
     int code = committer_open(&d->committer, &options, why);
@@ -327,6 +330,7 @@ int daemon_open(struct daemon *d, struct why *why) {
     chain_init(&d->streams);
     buffer_init(&d->scratch, SIZE_MAX / 2);
     buffer_init(&d->event_text, SIZE_MAX / 2);
+    memory_init(&d->list_memory, SIZE_MAX / 2);
     arena_init(&d->event_arena, 4096, SIZE_MAX / 2);
     int code = open_loop(d, why);
     if (code == 0)
@@ -439,6 +443,7 @@ void daemon_close(struct daemon *d) {
     buffer_done(&d->scratch);
     buffer_done(&d->event_text);
     arena_done(&d->event_arena);
+    memory_done(&d->list_memory);
     loop_free(d->loop);
     settings_done(&d->settings);
 }

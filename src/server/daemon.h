@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/memory.h"
 #include "engine/engine.h"
 #include "net/loop.h"
 #include "net/timer.h"
@@ -55,7 +56,9 @@ struct daemon {
     struct timer stop_timer; /* how long draining may take */
     uint64_t epoch;          /* of the store: grows with every start */
     uint64_t started_ms;
-    uint64_t shed_busy; /* new work refused, for metrics */
+    uint64_t rows_at_start;    /* transactions in history */
+    struct memory list_memory; /* for transactions read from rows */
+    uint64_t shed_busy;        /* new work refused, for metrics */
     uint64_t shed_space;
     struct buffer scratch; /* rendering: cleared by whoever uses it */
     struct chain keyed;    /* visits whose Idempotency-Key is being worked on */

@@ -1,6 +1,6 @@
 #include "server/events.h"
 
-#include "protocol/timeline.h"
+#include "protocol/chronicle.h"
 #include "server/logs.h"
 #include "server/stream.h"
 
@@ -18,18 +18,18 @@ static void record_events(struct daemon *d, const struct change *change) {
         arena_reset(&d->event_arena);
         if (record_decode(bytes, &d->event_arena, &r) != 0)
             continue;
-        size_t count = timeline_count(&r);
+        size_t count = chronicle_count(&r);
         for (size_t i = 0; i < count; i++) {
             struct json_writer w;
             buffer_clear(&d->event_text);
             json_writer_init(&w, &d->event_text);
-            timeline_put(&w, t, &r, seq, i);
+            chronicle_put(&w, t, &r, seq, i);
             struct feed_event event = {
                 .transaction = t->id,
                 .batch = driver_batch(d->driver),
                 .seq = seq,
                 .last = change->finished && seq == t->seq && i + 1 == count,
-                .name = slice_text(timeline_event(&r, i)),
+                .name = slice_text(chronicle_event(&r, i)),
                 .json = buffer_slice(&d->event_text),
             };
             feed_add(d->feed, &event);

@@ -19,7 +19,7 @@ void outbound_judge_by(struct daemon *d, struct egress_book *book);
 /* The signing secrets changed, or an overlap may have ended. */
 void outbound_secrets(struct daemon *d);
 
-/* submit_judge of protocol/submit.h: self is the daemon. */
+/* submission_judge of protocol/submission.h: self is the daemon. */
 int outbound_judge(void *self, struct slice url, struct why *why);
 
 #endif

@@ -51,10 +51,14 @@ struct visit {
             uint32_t expires_ms; /* or how long both secrets sign */
         } token;
         struct {
-            uint64_t before;
+            struct list_scan *scan;    /* a slice of history is on its way */
+            struct json_writer writer; /* into the exchange's body_pieces */
+            uint64_t at;               /* id of the last item looked at */
+            uint32_t limit;
             uint32_t scanned;
             uint32_t shown;
-            struct buffer items;
+            bool broken;      /* audit: a line does not fit the chain */
+            uint8_t hash[32]; /* audit: what the next older line must have */
         } list;
         struct {
             int fd;

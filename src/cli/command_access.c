@@ -28,7 +28,7 @@ static void write_token_request(struct cli *cli, struct buffer *body) {
     size_t index = 0;
     json_writer_init(&w, body);
     json_put_object(&w, NULL);
-    json_put_text(&w, "name", name != NULL ? name : "made by settle");
+    json_put_text(&w, "name", name != NULL ? name : "settle-cli");
     json_put_array(&w, "roles");
     while ((role = flags_next(&cli->flags, "role", &index)) != NULL)
         json_put_text(&w, NULL, role);

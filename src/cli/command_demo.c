@@ -77,7 +77,7 @@ static void add_branches(struct show *show, struct buffer *line, struct json_val
 
 /* order-1  TCC  order ✔ stock ✔ points ✔ → committed 14 ms */
 static void tell_result(struct show *show, const stl_result *result, int64_t took_ms) {
-    struct buffer line;
+    struct buffer line, why;
     struct arena arena;
     struct json_value root;
     size_t length = 0;
@@ -94,10 +94,13 @@ static void tell_result(struct show *show, const stl_result *result, int64_t too
     paint_text(&line, paint, show->cli->colour, stl_result_status(result));
     buffer_add_byte(&line, ' ');
     moment_add_span(&line, took_ms);
-    if (stl_result_reason(result)[0] != '\0') {
+    buffer_init(&why, TEXT_BYTES);
+    view_add_why(&why, root, &arena);
+    if (why.length > 0) {
         buffer_add_text(&line, "   because ");
-        glyph_add_all(&line, slice_text(stl_result_reason(result)));
+        glyph_add_all(&line, buffer_slice(&why));
     }
+    buffer_done(&why);
     buffer_add_byte(&line, '\n');
     arena_done(&arena);
     cli_print(show->cli, &line);

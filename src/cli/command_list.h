@@ -22,7 +22,6 @@ int command_tx_resolve(struct cli *cli);
 int command_tx_commit(struct cli *cli);
 int command_tx_rollback(struct cli *cli);
 /* command_server.c: settled itself. */
-int command_status(struct cli *cli);
 int command_doctor(struct cli *cli);
 int command_open(struct cli *cli);
 /* command_settings.c */
@@ -43,6 +42,7 @@ int command_secret_rotate(struct cli *cli);
 int command_audit_list(struct cli *cli);
 int command_audit_verify(struct cli *cli);
 /* The rest, a file each. */
+int command_status(struct cli *cli);
 int command_completion(struct cli *cli);
 int command_demo(struct cli *cli);
 int command_bench(struct cli *cli);

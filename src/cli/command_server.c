@@ -1,4 +1,4 @@
-/* settled itself: what it is doing, and whether all is well. */
+/* settled itself: whether all is well. */
 #include <fcntl.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -10,24 +10,11 @@
 #include "base/instant.h"
 #include "cli/child.h"
 #include "cli/command_list.h"
-#include "cli/flat.h"
 #include "cli/glyph.h"
 #include "cli/moment.h"
 #include "cli/view.h"
 
 #define TEXT_BYTES (1024 * 1024)
-
-int command_status(struct cli *cli) {
-    bool terminal = isatty(STDOUT_FILENO);
-    int code = flat_show(cli, "/v1/stats");
-    while (code == 0 && flags_has(&cli->flags, "watch") && !cli->curl) {
-        sleep(1);
-        if (terminal && cli->format == FORMAT_TABLE)
-            fputs("\033[H\033[J", stdout);
-        code = flat_show(cli, "/v1/stats");
-    }
-    return code;
-}
 
 /* ---- doctor ------------------------------------------------------------------------------------------ */
 

@@ -13,12 +13,15 @@ void glyph_locale(void) {
         setlocale(LC_CTYPE, "C.UTF-8");
 }
 
-/* The next character: its bytes, and its columns. Anything that cannot be shown is one byte of one column. */
+/* The next character: its bytes, and its columns. Anything that cannot be shown, or that would turn the
+ * direction of the text around it, is shown byte by byte, one column each. */
 static size_t next_glyph(struct slice text, size_t *columns, bool *safe) {
     wchar_t wide = 0;
     mbstate_t shift = { 0 };
     size_t bytes = mbrtowc(&wide, text.at, text.length, &shift);
-    int width = bytes == (size_t)-1 || bytes == (size_t)-2 || bytes == 0 ? -1 : wcwidth(wide);
+    bool turns = (wide >= 0x200e && wide <= 0x200f) || (wide >= 0x202a && wide <= 0x202e) ||
+                 (wide >= 0x2066 && wide <= 0x2069);
+    int width = turns || bytes == (size_t)-1 || bytes == (size_t)-2 || bytes == 0 ? -1 : wcwidth(wide);
     *safe = width >= 0;
     *columns = *safe ? (size_t)width : 1;
     return *safe ? bytes : 1;

@@ -46,6 +46,7 @@ static void widths_are_those_of_a_terminal(void **state) {
           3, "a?b" },
         { "a\nb\tc", 5, "a b c" },
         { "\xe2\x82", 2, "??" },
+        { "a\u202e", 4, "a???" },
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         struct buffer b;

@@ -46,7 +46,7 @@ void occurrence_read(struct json_value item, struct arena *arena, struct occurre
     out->word = either(item, "decision", "status", arena);
     out->act = cli_text(item, "act", arena);
     out->who = cli_text(item, "by", arena);
-    out->detail = cli_text(item, "detail", arena);
+    out->detail = view_words(cli_text(item, "detail", arena), arena);
     out->cause = cli_text(item, "cause", arena);
     out->attention = view_true(item, "attention");
     if (duration_parse(cli_text(item, "took", arena), &took_ms) == 0)

@@ -86,7 +86,7 @@ static bool joins(const struct entry *group, const struct occurrence *o) {
     if (group == NULL || !slice_equal(group->operations->word, o->operation))
         return false;
     for (const struct operation *op = group->operations; op != NULL; op = op->next)
-        if (op->until_ms == 0 || op->until_ms > o->at_ms)
+        if (op->until_ms == 0 || op->until_ms > o->at_ms || (o->attempt > 1 && op->until_ms == o->at_ms))
             return true;
     return false;
 }

@@ -115,8 +115,22 @@ void view_add_next(struct buffer *to, struct json_value transaction, struct aren
     moment_add_age(to, next_ms - now_ms + 999);
 }
 
+struct slice view_words(struct slice detail, struct arena *arena) {
+    static const char *const names[] = { "detail", "error", "message", "title" };
+    struct json_value root, value;
+    struct slice copy, text;
+    if (!slice_starts(detail, "{") || arena_copy(arena, detail, &copy) != 0 ||
+        json_check(copy, &root, NULL) != 0)
+        return detail;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (json_member(root, names[i], &value) && json_string(value, arena, &text) == 0 && text.length > 0)
+            return text;
+    return detail;
+}
+
 static void add_reason(struct buffer *to, struct json_value reason, struct arena *arena) {
-    struct slice detail = cli_text(reason, "detail", arena), cause = cli_text(reason, "cause", arena);
+    struct slice detail = view_words(cli_text(reason, "detail", arena), arena),
+                 cause = cli_text(reason, "cause", arena);
     size_t before = to->length;
     add_place(to, reason, arena);
     if (to->length > before)

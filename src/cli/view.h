@@ -25,6 +25,9 @@ void view_add_where(struct buffer *to, struct json_value transaction, struct are
 void view_add_next(struct buffer *to, struct json_value transaction, struct arena *arena, int64_t now_ms);
 /* The reason or the attention in one sentence. */
 void view_add_why(struct buffer *to, struct json_value transaction, struct arena *arena);
+/* A participant's own words: of a JSON answer the member that says what is wrong (detail, error, message,
+ * title), else the text as it came. Lives as long as the arena and the text. */
+struct slice view_words(struct slice detail, struct arena *arena);
 /* "order=4711 user=u9" */
 void view_add_labels(struct buffer *to, struct json_value transaction, struct arena *arena);
 /* How long it took so far: "31 ms"; nothing when it cannot be told. */

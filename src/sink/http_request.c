@@ -62,9 +62,10 @@ int http_request_write(struct buffer *out, const struct call *call, const struct
     char key_bytes[KEY_BYTES];
     struct slice key = write_key(call, key_bytes);
     http1_add_request(out, "POST", url->target, url->authority);
-    http1_add_header(out, "User-Agent", SLICE("settled/" SETTLE_VERSION));
-    http1_add_header(out, "Content-Type", SLICE("application/json"));
-    http1_add_header_u64(out, "Content-Length", call->body.length);
+    buffer_add_slice(out, SLICE("User-Agent: settled/" SETTLE_VERSION "\r\n"
+                                "Content-Type: application/json\r\nContent-Length: "));
+    buffer_add_u64(out, call->body.length);
+    buffer_add_slice(out, SLICE("\r\n"));
     http1_add_header(out, "Settle-Gid", call->gid);
     http1_add_header(out, "Settle-Branch", call->branch_id);
     http1_add_header(out, "Settle-Op", call->operation);

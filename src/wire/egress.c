@@ -201,29 +201,40 @@ static bool rule_names(const struct egress_rule *list, struct slice host) {
     return false;
 }
 
-/* named: the host is a name that egress.allow lists. subject: who is spoken of, "10.0.0.1" or "x resolves to
- * 10.0.0.1, which". */
+/* Who is spoken of: "10.0.0.1", or "x resolves to 10.0.0.1, which". Only a refusal needs the words. */
+static const char *subject_of(struct slice host, const struct address *address, struct why *subject) {
+    char text[ADDRESS_TEXT_BYTES];
+    address_text(address, text);
+    if (host.length == 0)
+        why_set(subject, 0, "%s", text);
+    else
+        why_set(subject, 0, "%.*s resolves to %s, which", SLICE_PRINT(slice_upto(host, 253)), text);
+    return subject->text;
+}
+
+/* host: the name that led to the address, empty for a literal. named: egress.allow lists this name. */
 static enum egress_verdict judge(const struct egress *e, const struct address *address, uint16_t port,
-                                 bool named, const char *subject, struct why *why) {
+                                 bool named, struct slice host, struct why *why) {
     struct address inner = address_inner(address);
+    struct why subject;
     if (is_own(e, &inner, port)) {
-        why_set(why, ERR_DENIED, "%s is settled itself (port %u), which egress.allow cannot open", subject,
-                port);
+        why_set(why, ERR_DENIED, "%s is settled itself (port %u), which egress.allow cannot open",
+                subject_of(host, address, &subject), port);
         return EGRESS_REFUSED;
     }
     if (rule_has(e->deny, &inner, 0) || rule_has(e->deny, address, 0)) {
-        why_set(why, ERR_DENIED, "%s is listed in egress.deny", subject);
+        why_set(why, ERR_DENIED, "%s is listed in egress.deny", subject_of(host, address, &subject));
         return EGRESS_REFUSED;
     }
     const char *special = special_of(&inner);
     if (special != NULL && !rule_has(e->allow, &inner, 128)) {
-        why_set(why, ERR_DENIED, "%s is %s, refused unless egress.allow lists exactly this address", subject,
-                special);
+        why_set(why, ERR_DENIED, "%s is %s, refused unless egress.allow lists exactly this address",
+                subject_of(host, address, &subject), special);
         return EGRESS_REFUSED;
     }
     if (named || rule_has(e->allow, &inner, 0))
         return EGRESS_ALLOWED;
-    why_set(why, ERR_DENIED, "%s is not listed in egress.allow", subject);
+    why_set(why, ERR_DENIED, "%s is not listed in egress.allow", subject_of(host, address, &subject));
     return EGRESS_REFUSED;
 }
 
@@ -233,22 +244,17 @@ static enum egress_verdict deny_name(struct slice host, struct why *why) {
 }
 
 enum egress_verdict egress_judge_url(const struct egress *e, const struct url *url, struct why *why) {
-    char text[ADDRESS_TEXT_BYTES];
     if (url->is_address)
-        return judge(e, &url->address, url->port, false, address_text(&url->address, text), why);
+        return judge(e, &url->address, url->port, false, SLICE_NONE, why);
     return rule_names(e->deny, url->host) ? deny_name(url->host, why) : EGRESS_AT_CONNECT;
 }
 
 enum egress_verdict egress_judge_address(const struct egress *e, struct slice host,
                                          const struct address *address, uint16_t port, struct why *why) {
-    char text[ADDRESS_TEXT_BYTES];
     struct address literal;
-    struct why subject;
-    address_text(address, text);
     if (address_decode(host, &literal) == 0)
-        return judge(e, address, port, false, text, why);
+        return judge(e, address, port, false, SLICE_NONE, why);
     if (rule_names(e->deny, host))
         return deny_name(host, why);
-    why_set(&subject, 0, "%.*s resolves to %s, which", SLICE_PRINT(slice_upto(host, 253)), text);
-    return judge(e, address, port, rule_names(e->allow, host), subject.text, why);
+    return judge(e, address, port, rule_names(e->allow, host), host, why);
 }

@@ -179,7 +179,7 @@ static int read_header(struct http1_head *h, struct slice line) {
 typedef int read_field(struct http1_head *h, struct slice name, struct slice value);
 
 /* Header lines up to the empty one. 0 when it was found. */
-static int read_headers(struct http1_head *h, struct slice input, read_field *read) {
+static int read_headers(struct http1_head *h, struct slice input, read_field *judge) {
     for (;;) {
         size_t used = h->line - h->fields;
         size_t room = used + 2 < LIMIT_HEADER_BYTES ? LIMIT_HEADER_BYTES - used - 2 : 0;
@@ -190,7 +190,7 @@ static int read_headers(struct http1_head *h, struct slice input, read_field *re
         code = read_header(h, line);
         if (code == 0) {
             const struct http1_header *last = &h->headers[h->header_count - 1];
-            code = read(h, last->name, last->value);
+            code = judge(h, last->name, last->value);
         }
         if (code < 0)
             return code;

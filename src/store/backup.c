@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "store/disk.h"
 #include "store/sqlite_history.h"
 #include "store/sqlite_journal.h"
 #include "store/sqlite_store.h"
@@ -37,11 +38,6 @@ struct backup {
     struct backup_facts facts;
     bool finished;
 };
-
-static int disk_error(struct why *why, const char *doing, const char *path) {
-    int code = errno == ENOSPC || errno == EDQUOT ? ERR_SPACE : ERR_IO;
-    return why_set(why, code, "backup: cannot %s %s: %s", doing, path, strerror(errno));
-}
 
 static bool is_empty(const char *directory) {
     DIR *open = opendir(directory);
@@ -72,7 +68,7 @@ static void copy_close(struct copy *c) {
 static int copy_open(struct copy *c, struct sqlite_file *from, struct why *why) {
     int fd = open(c->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
-        return disk_error(why, "create", c->path);
+        return disk_fail(why, "create", c->path);
     close(fd);
     int result = sqlite3_open_v2(c->path, &c->to, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
     if (result == SQLITE_OK)
@@ -106,15 +102,6 @@ static int copy_finish(struct copy *c, struct why *why) {
     return result == SQLITE_OK ? 0 : copy_fail(c, result, why);
 }
 
-static int sync_path(const char *path, int flags, struct why *why) {
-    int fd = open(path, flags | O_CLOEXEC);
-    if (fd < 0)
-        return disk_error(why, "open", path);
-    int code = fsync(fd) == 0 ? 0 : disk_error(why, "sync", path);
-    close(fd);
-    return code;
-}
-
 int backup_open(struct backup **out, struct store *s, const char *directory, struct why *why) {
     struct sqlite_history *history = sqlite_store_history(s);
     if (history == NULL)
@@ -122,7 +109,7 @@ int backup_open(struct backup **out, struct store *s, const char *directory, str
     if (strlen(directory) + 32 > PATH_MAX)
         return why_set(why, ERR_INVALID, "backup: the directory's name is too long");
     if (mkdir(directory, 0700) != 0 && errno != EEXIST)
-        return disk_error(why, "create", directory);
+        return disk_fail(why, "create", directory);
     if (!is_empty(directory))
         return why_set(why, ERR_CONFLICT, "backup: %s is not an empty directory", directory);
     struct backup *b = calloc(1, sizeof *b);
@@ -210,11 +197,11 @@ static int write_note(const struct backup *b, struct why *why) {
     snprintf(path, sizeof path, "%.4000s/%s", b->directory, backup_note_name);
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
-        return disk_error(why, "create", path);
+        return disk_fail(why, "create", path);
     errno = ENOSPC;
-    int code = write(fd, text, (size_t)length) == length ? 0 : disk_error(why, "write", path);
+    int code = write(fd, text, (size_t)length) == length ? 0 : disk_fail(why, "write", path);
     if (code == 0 && fsync(fd) != 0)
-        code = disk_error(why, "sync", path);
+        code = disk_fail(why, "sync", path);
     close(fd);
     return code;
 }
@@ -231,9 +218,9 @@ int backup_finish(struct backup *b, struct backup_facts *facts, struct why *why)
         code = copy_finish(&b->history, why);
     copy_close(&b->history);
     if (code == 0)
-        code = sync_path(b->history.path, O_RDWR, why);
+        code = disk_sync(b->history.path, why);
     if (code == 0)
-        code = sync_path(b->journal.path, O_RDWR, why);
+        code = disk_sync(b->journal.path, why);
     for (int kind = 0; kind < STORED_KIND_END; kind++)
         b->facts.rows[kind] = history->shelves[kind].rows;
     clock_gettime(CLOCK_REALTIME, &now);
@@ -243,7 +230,7 @@ int backup_finish(struct backup *b, struct backup_facts *facts, struct why *why)
     if (code == 0)
         code = write_note(b, why);
     if (code == 0)
-        code = sync_path(b->directory, O_RDONLY | O_DIRECTORY, why);
+        code = disk_sync(b->directory, why);
     b->finished = code == 0;
     if (code == 0 && facts != NULL)
         *facts = b->facts;

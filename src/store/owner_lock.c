@@ -2,10 +2,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
+
+#include "store/disk.h"
 
 static void read_line(int fd, char *to, size_t size) {
     ssize_t got = pread(fd, to, size - 1, 0);
@@ -28,22 +31,23 @@ static void write_owner(int fd) {
 }
 
 int owner_lock_take(struct owner_lock *lock, const char *directory, struct why *why) {
-    char path[4096];
+    char path[PATH_MAX];
     char owner[128];
     lock->fd = -1;
-    if (snprintf(path, sizeof path, "%s/lock", directory) >= (int)sizeof path)
-        return why_set(why, ERR_INVALID, "the data directory's name is too long");
+    int code = disk_path(path, directory, "lock", why);
+    if (code != 0)
+        return code;
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0) {
-        int code = errno == ENOENT ? ERR_NOT_FOUND : errno == ENOSPC || errno == EDQUOT ? ERR_SPACE : ERR_IO;
-        return why_set(why, code, "cannot open %s: %s", path, strerror(errno));
-    }
+    if (fd < 0 && errno == ENOENT)
+        return why_set(why, ERR_NOT_FOUND, "there is no directory %s", directory);
+    if (fd < 0)
+        return disk_fail(why, "open", path);
     if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
         write_owner(fd);
         lock->fd = fd;
         return 0;
     }
-    int code = errno == EWOULDBLOCK ? ERR_LOCKED : ERR_IO;
+    code = errno == EWOULDBLOCK ? ERR_LOCKED : ERR_IO;
     if (code == ERR_LOCKED) {
         read_line(fd, owner, sizeof owner);
         why_set(why, code, "%s is in use by %s; one directory has one settled", directory,

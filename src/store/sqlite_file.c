@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "store/disk.h"
+
 /* Pages of 8 KiB: a log of 16 MiB. Fewer made the slowest commits slower, more gained nothing
  * (libraries.md A). */
 #define LOG_PAGES 2000
@@ -54,8 +56,7 @@ static int create_private(const char *path, struct why *why) {
     }
     if (errno == EEXIST)
         return 0;
-    int code = errno == ENOSPC || errno == EDQUOT ? ERR_SPACE : ERR_IO;
-    return why_set(why, code, "cannot create %s: %s", path, strerror(errno));
+    return disk_fail(why, "create", path);
 }
 
 static int count_log_pages(void *self, sqlite3 *db, const char *schema, int pages) {

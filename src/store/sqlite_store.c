@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
+#include "store/disk.h"
 #include "store/owner_lock.h"
 #include "store/sqlite_history.h"
 #include "store/sqlite_journal.h"
@@ -158,10 +159,8 @@ int sqlite_store_compare(struct watermark_line mark, uint64_t epoch, uint64_t la
 
 static int make_directory(const char *directory, struct why *why) {
     struct stat found;
-    if (mkdir(directory, 0700) != 0 && errno != EEXIST) {
-        int code = errno == ENOSPC || errno == EDQUOT ? ERR_SPACE : ERR_IO;
-        return why_set(why, code, "cannot create %s: %s", directory, strerror(errno));
-    }
+    if (mkdir(directory, 0700) != 0 && errno != EEXIST)
+        return disk_fail(why, "create", directory);
     if (stat(directory, &found) != 0 || !S_ISDIR(found.st_mode))
         return why_set(why, ERR_INVALID, "%s is not a directory", directory);
     return 0;

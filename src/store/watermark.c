@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 
 #include "base/bytes.h"
 #include "base/limits.h"
+#include "store/disk.h"
 
 #define LINE_BYTES 64
 #define FILE_BYTES (LINE_BYTES * (1 + LIMIT_SHARDS))
@@ -21,14 +23,7 @@ _Static_assert(LIMIT_SHARDS <= 100, "a shard has two digits");
 static const char heading[] = "settle watermark 1: shard, epoch, batch, check";
 
 static int failure(struct why *why, const char *doing) {
-    int code = errno == ENOSPC || errno == EDQUOT ? ERR_SPACE : ERR_IO;
-    return why_set(why, code, "watermark: cannot %s: %s", doing, strerror(errno));
-}
-
-static int path_of(char *to, size_t size, const char *directory, const char *name, struct why *why) {
-    if (snprintf(to, size, "%s/%s", directory, name) >= (int)size)
-        return why_set(why, ERR_INVALID, "the data directory's name is too long");
-    return 0;
+    return disk_fail(why, doing, "the watermark");
 }
 
 static uint64_t check_of(unsigned shard, struct watermark_line line) {
@@ -62,9 +57,9 @@ static int decode(const char from[LINE_BYTES], unsigned shard, struct watermark_
 }
 
 int watermark_open(struct watermark *w, const char *directory, struct why *why) {
-    char path[4096];
+    char path[PATH_MAX];
     w->fd = -1;
-    int code = path_of(path, sizeof path, directory, "watermark", why);
+    int code = disk_path(path, directory, "watermark", why);
     if (code != 0)
         return code;
     w->fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
@@ -72,7 +67,7 @@ int watermark_open(struct watermark *w, const char *directory, struct why *why) 
         return 0;
     if (errno == ENOENT)
         return why_set(why, ERR_NOT_FOUND, "%s does not exist", path);
-    return failure(why, "open it");
+    return failure(why, "open");
 }
 
 static int write_new(int fd, struct why *why) {
@@ -84,40 +79,29 @@ static int write_new(int fd, struct why *why) {
         encode(bytes + LINE_BYTES * (1 + shard), shard, (struct watermark_line){ 0, 0 });
     errno = ENOSPC;
     if (pwrite(fd, bytes, sizeof bytes, 0) != (ssize_t)sizeof bytes)
-        return failure(why, "write it");
+        return failure(why, "write");
     if (fsync(fd) != 0)
-        return failure(why, "sync it");
+        return failure(why, "sync");
     return 0;
 }
 
-static int sync_directory(const char *directory, struct why *why) {
-    int code = 0;
-    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return failure(why, "open its directory");
-    if (fsync(fd) != 0)
-        code = failure(why, "sync its directory");
-    close(fd);
-    return code;
-}
-
 int watermark_create(struct watermark *w, const char *directory, struct why *why) {
-    char path[4096];
-    char fresh[4096];
+    char path[PATH_MAX];
+    char fresh[PATH_MAX];
     w->fd = -1;
-    int code = path_of(path, sizeof path, directory, "watermark", why);
+    int code = disk_path(path, directory, "watermark", why);
     if (code == 0)
-        code = path_of(fresh, sizeof fresh, directory, "watermark.new", why);
+        code = disk_path(fresh, directory, "watermark.new", why);
     if (code != 0)
         return code;
     int fd = open(fresh, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
-        return failure(why, "create it");
+        return failure(why, "create");
     code = write_new(fd, why);
     if (code == 0 && rename(fresh, path) != 0)
-        code = failure(why, "put it in place");
+        code = failure(why, "put in place");
     if (code == 0)
-        code = sync_directory(directory, why);
+        code = disk_sync(directory, why);
     if (code == 0)
         w->fd = fd;
     else
@@ -136,7 +120,7 @@ int watermark_get(const struct watermark *w, unsigned shard, struct watermark_li
     assert(shard < LIMIT_SHARDS);
     ssize_t got = pread(w->fd, line, sizeof line, LINE_BYTES * (1 + (off_t)shard));
     if (got < 0)
-        return failure(why, "read it");
+        return failure(why, "read");
     if (got != LINE_BYTES || decode(line, shard, out) != 0)
         return why_set(why, ERR_CORRUPT, "watermark: the line of shard %u is damaged", shard);
     return 0;
@@ -148,10 +132,10 @@ int watermark_set(const struct watermark *w, unsigned shard, struct watermark_li
     encode(bytes, shard, line);
     errno = ENOSPC;
     if (pwrite(w->fd, bytes, sizeof bytes, LINE_BYTES * (1 + (off_t)shard)) != LINE_BYTES)
-        return failure(why, "write it");
+        return failure(why, "write");
     return 0;
 }
 
 int watermark_sync(const struct watermark *w, struct why *why) {
-    return fdatasync(w->fd) == 0 ? 0 : failure(why, "sync it");
+    return fdatasync(w->fd) == 0 ? 0 : failure(why, "sync");
 }

@@ -119,6 +119,10 @@ void pool_release(struct pool_endpoint *e) {
     forget(e);
 }
 
+bool pool_is_connecting(const struct pool_endpoint *e) {
+    return e->dialling > 0 && e->lent == 0;
+}
+
 /* Idle connections. */
 
 /* Out of both lists; the struct is kept for the next one. */

@@ -68,6 +68,8 @@ void pool_close_idle(struct pool *p);
  * brackets, at most POOL_HOST_BYTES - 1 bytes, compared without case. NULL when there is no memory. */
 struct pool_endpoint *pool_endpoint(struct pool *p, struct slice host, uint16_t port, bool secure);
 void pool_release(struct pool_endpoint *e);
+/* Dials are under way and no connection stands: what waits here waits for the host, not for its turn. */
+bool pool_is_connecting(const struct pool_endpoint *e);
 
 /* Take a connection. 0: *out is an idle one, freshest first; the caller must call connection_use before it
  * returns to the loop. ERR_AGAIN: the want is queued; given or failed will tell. ERR_MEMORY: neither; try

@@ -310,8 +310,14 @@ static void on_timer(void *context) {
     case STAGE_QUEUED:
         pool_cancel(&f->want);
         s->counters.waiting--;
-        say(f, "no connection to %.*s became free within %u ms; nothing was sent",
-            SLICE_PRINT(f->url.authority), f->call.timeout_ms);
+        if (pool_is_connecting(f->host->endpoint)) {
+            host_failed(f);
+            say(f, "no connection to %.*s within %u ms; nothing was sent", SLICE_PRINT(f->url.authority),
+                f->call.timeout_ms);
+        } else {
+            say(f, "no connection to %.*s became free within %u ms; nothing was sent",
+                SLICE_PRINT(f->url.authority), f->call.timeout_ms);
+        }
         tell_sentence(f, VERDICT_NOT_SENT);
         return;
     default:

@@ -5,15 +5,20 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/limits.h"
+#include "net/certificate_test.h"
 #include "net/connection.h"
 #include "net/listener.h"
 #include "net/loop.h"
 #include "net/timer.h"
+#include "net/tls.h"
 #include "sink/breaker.h"
 #include "sink/http_sink.h"
 #include "wire/http1.h"
@@ -572,6 +577,85 @@ static void sending_from_inside_an_outcome_is_fine(void **state) {
     assert_int_equal(guest_count, 1);
 }
 
+/* A host that takes no connection, like one behind a firewall, must open its breaker although its calls end
+ * before its dials do. */
+static void a_host_that_is_not_there_opens_its_breaker(void **state) {
+    (void)state;
+    struct sockaddr_in at = { .sin_family = AF_INET };
+    socklen_t length = sizeof at;
+    int fills[8];
+    char url[64];
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    inet_pton(AF_INET, "127.0.0.1", &at.sin_addr);
+    assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof at), 0);
+    assert_int_equal(listen(fd, 0), 0);
+    getsockname(fd, (struct sockaddr *)&at, &length);
+    for (int i = 0; i < 8; i++) { /* a full backlog answers nothing */
+        fills[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        (void)connect(fills[i], (struct sockaddr *)&at, sizeof at);
+    }
+    struct call call = call_to("/ok", 1);
+    snprintf(url, sizeof url, "http://127.0.0.1:%u/ok", ntohs(at.sin_port));
+    call.url = slice_text(url);
+    call.timeout_ms = 20;
+    for (size_t i = 0; i < BREAKER_ROW; i++)
+        send_call(&call);
+    wait_for(BREAKER_ROW);
+    for (size_t i = 0; i < BREAKER_ROW; i++)
+        assert_int_equal(seen[i].o.verdict, VERDICT_NOT_SENT);
+    assert_int_equal(http_sink_counters(sink).hosts_open, 1);
+    for (int i = 0; i < 8; i++)
+        close(fills[i]);
+    close(fd);
+}
+
+/* The same participant under TLS, with a connection that is used again. */
+static void https_is_called_with_verification(void **state) {
+    (void)state;
+    struct certificate good, other;
+    struct tls *server, *client, *stranger;
+    struct listener *secure;
+    char url[64];
+    certificate_make(&good, "DNS:localhost,IP:127.0.0.1", 86400);
+    certificate_make(&other, "DNS:localhost,IP:127.0.0.1", 86400);
+    assert_int_equal(tls_new_server(&server, good.certificate, good.key, NULL, NULL), 0);
+    assert_int_equal(tls_new_client(&client, good.certificate, NULL), 0);
+    assert_int_equal(tls_new_client(&stranger, other.certificate, NULL), 0);
+    struct listener_options l = { .host = "127.0.0.1", .tls = server, .accepted = on_accepted };
+    assert_int_equal(listener_open(&secure, loop, &l, NULL), 0);
+    snprintf(url, sizeof url, "https://127.0.0.1:%u/ok", listener_port(secure));
+    for (int trusted = 0; trusted < 2; trusted++) {
+        http_sink_close(sink);
+        struct http_sink_options o = { .tls = trusted ? client : stranger,
+                                       .egress = &egress,
+                                       .on_outcome = on_outcome,
+                                       .context = &seen_count };
+        assert_int_equal(http_sink_open(&sink, loop, &o, NULL), 0);
+        struct call call = call_to("/ok", 1);
+        call.url = slice_text(url);
+        for (size_t i = 1; i <= 3; i++) {
+            send_call(&call);
+            wait_for((size_t)trusted * 3 + i);
+        }
+    }
+    assert_int_equal(seen[0].o.verdict, VERDICT_UNKNOWN);
+    assert_non_null(strstr(seen[0].body, "certificate is not accepted"));
+    assert_int_equal(seen[3].o.verdict, VERDICT_DONE);
+    assert_int_equal(seen[5].o.verdict, VERDICT_DONE);
+    assert_string_equal(seen[5].body, "{\"a\":1}");
+    assert_int_equal(http_sink_counters(sink).connections_made, 1);
+    assert_int_equal(http_sink_counters(sink).connections_reused, 2);
+    http_sink_close(sink);
+    sink = NULL;
+    listener_close(secure);
+    loop_run_for(loop, 20);
+    tls_free(server);
+    tls_free(client);
+    tls_free(stranger);
+    certificate_drop(&good);
+    certificate_drop(&other);
+}
+
 /* Whatever state its calls are in, a closed sink says nothing more. */
 static void close_ends_everything_quietly(void **state) {
     (void)state;
@@ -618,6 +702,8 @@ int main(void) {
         NARROW(calls_wait_in_order_behind_the_limit),
         NARROW(the_timeout_covers_the_queue),
         TEST(a_breaker_spares_a_dead_host),
+        TEST(a_host_that_is_not_there_opens_its_breaker),
+        TEST(https_is_called_with_verification),
         TEST(sending_from_inside_an_outcome_is_fine),
         NARROW(close_ends_everything_quietly),
         NARROW(close_in_the_middle_of_answers),

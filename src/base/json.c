@@ -70,22 +70,24 @@ static const char *string_end(const char *at, const char *end) {
     return at + 1;
 }
 
-/* Behind the value that begins at at, in checked bytes. */
+/* Behind the string, array or object that begins at at, in checked bytes. */
 static const char *value_end(const char *at, const char *end) {
     unsigned depth = 0;
-    do {
-        assert(at < end);
+    if (*at == '"')
+        return string_end(at, end);
+    for (; at < end; at++) {
+        /* '[' and '{', ']' and '}' differ by 0x20 only, and nothing else outside of strings becomes one. */
         if (*at == '"') {
-            at = string_end(at, end);
-            continue;
-        }
-        if (*at == '{' || *at == '[')
+            at = string_end(at, end) - 1;
+        } else if ((*at | 0x20) == '{') {
             depth++;
-        if (*at == '}' || *at == ']')
-            depth--;
-        at++;
-    } while (depth > 0);
-    return at;
+        } else if ((*at | 0x20) == '}') {
+            if (--depth == 0)
+                return at + 1;
+        }
+    }
+    assert(!"a checked value has an end");
+    return end;
 }
 
 static struct json_value take_value(struct json_cursor *cursor) {
@@ -168,7 +170,11 @@ static bool decodes_to(struct json_value value, struct slice text, bool token) {
 }
 
 bool json_is(struct json_value value, const char *text) {
-    return value.kind == JSON_STRING && decodes_to(value, slice_text(text), false);
+    /* Most comparisons with a table of names end at the first byte. */
+    if (value.kind != JSON_STRING ||
+        (value.raw.at[1] != text[0] && value.raw.at[1] != '\\' && text[0] != '\0'))
+        return false;
+    return decodes_to(value, slice_text(text), false);
 }
 
 bool json_member(struct json_value object, const char *name, struct json_value *value) {

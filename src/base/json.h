@@ -42,7 +42,8 @@ struct json_value {
     struct slice raw; /* as written; a string with its quotes */
 };
 
-/* What a check found. Lines and columns count from 1; a column is one character (not one byte). */
+/* What a check found. Lines and columns count from 1, and are 0 when nothing is wrong; a column is one
+ * character (not one byte). */
 struct json_report {
     size_t line;
     size_t column;

@@ -9,7 +9,8 @@
 #include "base/utf8.h"
 
 /* The keys of all objects that are open at this point of a check, innermost last. Those of one object follow
- * each other, so closing it pops them; chains by hash make finding a duplicate cheap. */
+ * each other, so closing it pops them. An object's first few keys are compared one by one; when it gets more,
+ * all of them enter chains by hash. */
 struct json_seen {
     struct slice key; /* decoded */
     uint64_t hash;
@@ -18,6 +19,7 @@ struct json_seen {
 
 #define CHAINS 256
 #define SEEN_FIRST 64
+#define FEW 8
 
 struct check {
     const char *begin;
@@ -167,28 +169,49 @@ static bool grow_seen(struct check *c) {
     return true;
 }
 
+static void enter_chain(struct check *c, uint32_t index) {
+    struct json_seen *seen = &c->seen[index];
+    /* The address of the text serves as the secret: it changes from run to run and no sender knows it. */
+    seen->hash = hash_seeded((uint64_t)(uintptr_t)c->begin, seen->key);
+    seen->older = c->chains[seen->hash % CHAINS];
+    c->chains[seen->hash % CHAINS] = index + 1;
+}
+
+/* Whether the newest key, not entered into its chain yet, is one of the count before it. */
+static bool was_seen(struct check *c, uint32_t count) {
+    const struct json_seen *newest = &c->seen[c->seen_count];
+    uint32_t first = c->seen_count - count;
+    if (count < FEW) {
+        for (uint32_t i = first; i < c->seen_count; i++, c->steps++)
+            if (slice_equal(c->seen[i].key, newest->key))
+                return true;
+        return false;
+    }
+    for (uint32_t i = first; count == FEW && i < c->seen_count; i++)
+        enter_chain(c, i);
+    enter_chain(c, c->seen_count);
+    for (uint32_t i = newest->older; i > first; i = c->seen[i - 1].older, c->steps++)
+        if (c->seen[i - 1].hash == newest->hash && slice_equal(c->seen[i - 1].key, newest->key))
+            return true;
+    return false;
+}
+
 /* Enter a key of the innermost object, refusing one that is there already. */
 static bool check_key_is_new(struct check *c, const char *opening, bool escaped) {
     struct json_value written = { .kind = JSON_STRING, .raw = slice_of(opening, (size_t)(c->at - opening)) };
     struct slice key = slice_of(opening + 1, written.raw.length - 2);
+    uint32_t *count = &c->keys[c->depth - 1];
     if (escaped && json_string(written, &c->arena, &key) != 0)
         return fault(c, ERR_MEMORY, opening, "out of memory");
-    if (c->keys[c->depth - 1] == LIMIT_JSON_KEYS)
+    if (*count == LIMIT_JSON_KEYS)
         return fault(c, ERR_LIMIT, opening, "an object with more than 1024 keys");
     if (!grow_seen(c))
         return false;
-    /* The address of the text serves as the secret: it changes from run to run and no sender knows it. */
-    uint64_t hash = hash_seeded((uint64_t)(uintptr_t)c->begin, key);
-    uint32_t *chain = &c->chains[hash % CHAINS];
-    uint32_t first = c->seen_count - c->keys[c->depth - 1];
-    for (uint32_t i = *chain; i > first; i = c->seen[i - 1].older) {
-        c->steps++;
-        if (c->seen[i - 1].hash == hash && slice_equal(c->seen[i - 1].key, key))
-            return fault(c, ERR_SYNTAX, opening, "a key that this object already has");
-    }
-    c->seen[c->seen_count] = (struct json_seen){ .key = key, .hash = hash, .older = *chain };
-    *chain = ++c->seen_count;
-    c->keys[c->depth - 1]++;
+    c->seen[c->seen_count] = (struct json_seen){ .key = key };
+    if (was_seen(c, *count))
+        return fault(c, ERR_SYNTAX, opening, "a key that this object already has");
+    c->seen_count++;
+    ++*count;
     return true;
 }
 
@@ -258,6 +281,10 @@ static void close_container(struct check *c) {
     c->depth--;
     if (!(c->objects >> c->depth & 1))
         return;
+    if (c->keys[c->depth] <= FEW) {
+        c->seen_count -= c->keys[c->depth];
+        return;
+    }
     for (uint32_t i = 0; i < c->keys[c->depth]; i++, c->steps++) {
         struct json_seen *last = &c->seen[--c->seen_count];
         c->chains[last->hash % CHAINS] = last->older;
@@ -312,7 +339,8 @@ int json_check(struct slice document, struct json_value *root, struct json_repor
     arena_done(&c.arena);
     if (report != NULL) {
         *report = (struct json_report){ .say = c.say, .steps = c.steps };
-        json_place(slice_of(c.begin, (size_t)(c.end - c.begin)), c.at, &report->line, &report->column);
+        if (c.failed != 0)
+            json_place(slice_of(c.begin, (size_t)(c.end - c.begin)), c.at, &report->line, &report->column);
     }
     if (c.failed == 0)
         *root = json_value_of(slice_of(first, (size_t)(c.at - first)));

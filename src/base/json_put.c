@@ -1,5 +1,6 @@
 /* The writing half of base/json.h. */
 #include <assert.h>
+#include <string.h>
 
 #include "base/json.h"
 #include "base/utf8.h"
@@ -15,32 +16,54 @@ static bool in_object(const struct json_writer *w) {
     return w->depth > 0 && (w->objects >> w->depth & 1);
 }
 
-static void add_quoted(struct buffer *out, struct slice text) {
+/* ASCII that stands for itself inside a string. */
+static bool plain(char byte) {
+    return (unsigned char)byte >= 0x20 && (unsigned char)byte < 0x7f && byte != '"' && byte != '\\';
+}
+
+/* What stands for a byte that cannot stand for itself. */
+static void add_escaped(struct buffer *out, char byte) {
     static const char digits[] = "0123456789abcdef";
+    switch (byte) {
+    case '"':
+    case '\\':
+        buffer_add(out, (const char[]){ '\\', byte }, 2);
+        break;
+    case '\n':
+        buffer_add_text(out, "\\n");
+        break;
+    case '\t':
+        buffer_add_text(out, "\\t");
+        break;
+    case '\r':
+        buffer_add_text(out, "\\r");
+        break;
+    default:
+        if ((unsigned char)byte >= 0x80)
+            buffer_add_text(out, "\xef\xbf\xbd");
+        else
+            buffer_add(out, (const char[]){ '\\', 'u', '0', '0', digits[byte >> 4 & 15], digits[byte & 15] },
+                       6);
+    }
+}
+
+static void add_quoted(struct buffer *out, struct slice text) {
     const char *end = text.at + text.length;
     const char *from = text.at; /* first byte not written yet */
+    const char *at = text.at;
     buffer_add_byte(out, '"');
-    for (const char *at = text.at; at < end;) {
-        size_t length = utf8_length(at, end);
-        bool special = (unsigned char)*at < 0x20 || *at == '"' || *at == '\\' || *at == 0x7f;
-        if (length > 0 && !special) {
+    for (;;) {
+        while (at < end && plain(*at))
+            at++;
+        if (at == end)
+            break;
+        size_t length = (unsigned char)*at < 0x80 ? 0 : utf8_length(at, end);
+        if (length > 0) {
             at += length;
             continue;
         }
         buffer_add(out, from, (size_t)(at - from));
-        if (length == 0)
-            buffer_add_text(out, "\xef\xbf\xbd");
-        else if (*at == '"' || *at == '\\')
-            buffer_add(out, (const char[]){ '\\', *at }, 2);
-        else if (*at == '\n')
-            buffer_add_text(out, "\\n");
-        else if (*at == '\t')
-            buffer_add_text(out, "\\t");
-        else if (*at == '\r')
-            buffer_add_text(out, "\\r");
-        else
-            buffer_add(out, (const char[]){ '\\', 'u', '0', '0', digits[*at >> 4 & 15], digits[*at & 15] },
-                       6);
+        add_escaped(out, *at);
         from = ++at;
     }
     buffer_add(out, from, (size_t)(end - from));
@@ -57,10 +80,31 @@ void json_put_key(struct json_writer *w, struct slice name) {
     w->keyed = true;
 }
 
+/* A name of ours, in one piece: nothing in it needs escaping. */
+static void add_name(struct json_writer *w, const char *name) {
+    size_t length = strlen(name);
+    assert(in_object(w));
+    assert(!w->keyed);
+    char *to = buffer_reserve(w->out, length + 4);
+    if (to == NULL)
+        return;
+    char *at = to;
+    if (w->comma)
+        *at++ = ',';
+    *at++ = '"';
+    memcpy(at, name, length);
+    at += length;
+    *at++ = '"';
+    *at++ = ':';
+    buffer_grew(w->out, (size_t)(at - to));
+}
+
 /* Everything that stands before a value. */
 static void lead_in(struct json_writer *w, const char *name) {
-    if (name != NULL)
-        json_put_key(w, slice_text(name));
+    if (name != NULL) {
+        add_name(w, name);
+        w->keyed = true;
+    }
     assert(w->keyed == in_object(w));
     if (!w->keyed && w->comma)
         buffer_add_byte(w->out, ',');

@@ -1,11 +1,14 @@
 #include "protocol/canon.h"
 
-/* Tag, kind, number; least significant byte first. */
+/* Tag, kind, and the number in groups of seven bits, least significant first; the last has its top bit clear.
+ */
 static void add_head(struct digest *d, char tag, char kind, uint64_t number) {
-    char head[10] = { tag, kind };
-    for (int i = 0; i < 8; i++)
-        head[2 + i] = (char)(number >> (8 * i));
-    digest_add(d, slice_of(head, sizeof head));
+    char head[12] = { tag, kind };
+    size_t used = 2;
+    for (; number >= 0x80; number >>= 7)
+        head[used++] = (char)(number | 0x80);
+    head[used++] = (char)number;
+    digest_add(d, slice_of(head, used));
 }
 
 void canon_text(struct digest *d, char tag, struct slice text) {

@@ -13,7 +13,7 @@
 #include "server/crash_point.h"
 #include "server/daemon.h"
 #include "server/logs.h"
-#include "server/reference.h"
+#include "server/reference_page.h"
 #include "server/settings.h"
 #include "server/settings_print.h"
 
@@ -296,9 +296,9 @@ int main(int count, char **arguments) {
     case FLAG_PRINT_HTTP:
         return print(openapi_reference);
     case FLAG_PRINT_METRICS:
-        return print(reference_metrics);
+        return print(reference_page_metrics);
     case FLAG_PRINT_PROBLEMS:
-        return print(reference_problems);
+        return print(reference_page_problems);
     case FLAG_PRINT_NAMES:
         return print(settings_print_names);
     case FLAG_LIST_CRASH_POINTS:

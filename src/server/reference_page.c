@@ -1,4 +1,4 @@
-#include "server/reference.h"
+#include "server/reference_page.h"
 
 #include "protocol/problem.h"
 
@@ -32,7 +32,7 @@ static void add_lower(struct buffer *to, const char *word) {
         buffer_add_byte(to, *word >= 'A' && *word <= 'Z' ? (char)(*word + ('a' - 'A')) : *word);
 }
 
-void reference_metrics(struct buffer *to) {
+void reference_page_metrics(struct buffer *to) {
     buffer_add_text(
         to, "# Metrics and log events\n\n"
             "Made from `src/server/catalog.def` by `settled --print-metrics-reference`.\n\n"
@@ -59,7 +59,7 @@ void reference_metrics(struct buffer *to) {
     }
 }
 
-void reference_problems(struct buffer *to) {
+void reference_page_problems(struct buffer *to) {
     buffer_add_text(
         to, "# Problems\n\n"
             "Made from `src/protocol/problem.def` by `settled --print-problem-reference`; the daemon shows "

@@ -195,7 +195,8 @@ int sqlite_file_trust(struct sqlite_file *f, struct why *why) {
     if (code != 0)
         return code;
     int result = sqlite3_wal_checkpoint_v2(f->db, NULL, SQLITE_CHECKPOINT_RESTART, NULL, NULL);
-    if (result != SQLITE_OK)
+    /* On a full disk all stays in the log, which is synced by now. */
+    if (result != SQLITE_OK && result != SQLITE_FULL)
         return sqlite_file_fail(f, result, "checkpoint at start", why);
     sqlite3_db_config(f->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
     return 0;

@@ -9,6 +9,7 @@
 #include "sim/rules_page.h"
 #include "sim/shrink.h"
 #include "sim/sweep.h"
+#include "sim/transcript.h"
 
 static const char usage[] =
     "usage: settle-sim --seed N [without=CLASS,...] [drop=N,...] [horizon=MS]   one world, in words\n"
@@ -19,6 +20,7 @@ static const char usage[] =
     "       settle-sim --sweep [NAME]      a crash at every point of every scenario, and another one while "
     "recovering\n"
     "       settle-sim --scenario NAME [crash=P/OUTCOME[,Q/OUTCOME]]   one of them, in words\n"
+    "       settle-sim --script [--rewrite] FILE...   transcripts: tests/script/*.txt\n"
     "       settle-sim --list-mutants      name and mistake of each\n"
     "       settle-sim --rules             the engine's rules as a page (docs/rules.md)\n"
     "options: --jobs N   workers (1)      --coverage     rules and points reached; red when one never was\n"
@@ -34,6 +36,7 @@ enum command {
     COMMAND_REGRESS,
     COMMAND_SWEEP,
     COMMAND_SCENARIO,
+    COMMAND_SCRIPT,
     COMMAND_LIST_MUTANTS,
     COMMAND_RULES,
     COMMAND_HELP,
@@ -43,6 +46,9 @@ struct arguments {
     enum command command;
     const char *subject;
     const char *crash;
+    bool rewrite;
+    char **paths;
+    int path_count;
     struct campaign campaign;
     struct trial trial;
 };
@@ -55,6 +61,8 @@ static const struct option options[] = {
     { "regress", required_argument, NULL, COMMAND_REGRESS },
     { "sweep", optional_argument, NULL, COMMAND_SWEEP },
     { "scenario", required_argument, NULL, COMMAND_SCENARIO },
+    { "script", no_argument, NULL, COMMAND_SCRIPT },
+    { "rewrite", no_argument, NULL, 'r' },
     { "list-mutants", no_argument, NULL, COMMAND_LIST_MUTANTS },
     { "rules", no_argument, NULL, COMMAND_RULES },
     { "help", no_argument, NULL, COMMAND_HELP },
@@ -100,6 +108,9 @@ static bool take_option(struct arguments *a, int option, const char *value) {
     case 's':
         a->campaign.stop_early = true;
         return true;
+    case 'r':
+        a->rewrite = true;
+        return true;
     case 'q':
         a->campaign.quiet = true;
         return true;
@@ -125,6 +136,11 @@ static bool parse(int count, char **words, struct arguments *a) {
         for (; optind < count; optind++)
             if (!trial_parse_part(words[optind], &a->trial))
                 return false;
+    }
+    if (a->command == COMMAND_SCRIPT) {
+        a->paths = words + optind;
+        a->path_count = count - optind;
+        optind = count;
     }
     if (a->command == COMMAND_SWEEP && optind < count)
         a->subject = words[optind++];
@@ -176,6 +192,8 @@ int main(int count, char **words) {
         return sweep_run(a.subject, a.campaign.jobs, a.campaign.quiet);
     case COMMAND_SCENARIO:
         return sweep_show(a.subject, a.crash);
+    case COMMAND_SCRIPT:
+        return transcript_run(a.paths, a.path_count, a.rewrite) == 0 ? CAMPAIGN_GOOD : CAMPAIGN_CORRECTNESS;
     case COMMAND_LIST_MUTANTS:
         return list_mutants();
     case COMMAND_RULES:

@@ -87,6 +87,7 @@ static void suspend(struct step *s) {
 
 static void resume(struct step *s) {
     suspend_or_resume(s, RECORD_RESUMED, !s->transaction->suspended);
+    obey_deadline(s); /* it waited for this, and nothing new may start before it */
 }
 
 static void force(struct step *s) {

@@ -151,6 +151,7 @@ void command_step(struct engine *e, const struct event *event, struct effects *e
 void outcome_step(struct engine *e, const struct event *event, struct effects *effects);
 void tick_step(struct engine *e, const struct event *event, struct effects *effects);
 void register_step(struct step *s);
+void obey_deadline(struct step *s); /* roll back when it has passed */
 bool batch_is_full(const struct effects *effects, size_t more);
 
 /* audit.c */

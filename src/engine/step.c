@@ -156,6 +156,17 @@ static void settle_interrupted(struct step *s) {
         }
 }
 
+void obey_deadline(struct step *s) {
+    const struct transaction *t = s->transaction;
+    struct reply reply = s->effects->reply;
+    if (t->status != STATUS_ACTIVE || t->deadline_ms > s->event->now_ms)
+        return;
+    s->cause = CAUSE_DEADLINE;
+    s->text = SLICE("not decided before its deadline");
+    rule_obey(s, ON_DEADLINE);
+    s->effects->reply = reply; /* nobody asked */
+}
+
 static void wake(struct engine *e, const struct event *event, struct effects *effects, struct seat *seat) {
     struct step s;
     step_begin(&s, e, event, effects, seat);
@@ -163,12 +174,7 @@ static void wake(struct engine *e, const struct event *event, struct effects *ef
     const struct transaction *t = s.transaction;
     if (MUTANT(deadline_after_decision) && t->status == STATUS_COMMITTING && t->deadline_ms <= event->now_ms)
         roll_back(&s);
-    if (t->status == STATUS_ACTIVE && t->deadline_ms <= event->now_ms) {
-        s.cause = CAUSE_DEADLINE;
-        s.text = SLICE("not decided before its deadline");
-        rule_obey(&s, ON_DEADLINE);
-        effects->reply = (struct reply){ 0 };
-    }
+    obey_deadline(&s);
     drive(&s);
     step_end(&s);
 }

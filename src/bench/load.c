@@ -52,6 +52,9 @@ struct load {
     uint64_t sequence;
     uint64_t begin_us, end_us; /* the measured time */
     unsigned busy;             /* clients with a transaction in flight */
+    unsigned idle_count;       /* with a rate: clients that wait for work */
+    struct client **idle;
+    uint64_t due_us; /* with a rate: when the next transaction starts */
     int poll;
 };
 
@@ -136,8 +139,8 @@ static void next_gid(struct load *l) {
         script_fill(&l->script.requests[i], gid);
 }
 
-static void start(struct load *l, struct client *c) {
-    c->started_us = now_us();
+static void start(struct load *l, struct client *c, uint64_t started_us) {
+    c->started_us = started_us;
     c->wave = 0;
     c->failed = c->idle = false;
     l->busy++;
@@ -171,7 +174,11 @@ static void advance(struct load *l, struct client *c) {
             return;
         if (c->failed)
             usleep(1000); /* a server that refuses at once must not make a hot loop */
-        start(l, c);
+        if (l->options->rate > 0) {
+            l->idle[l->idle_count++] = c;
+            return;
+        }
+        start(l, c, now_us());
     }
 }
 
@@ -238,16 +245,50 @@ static void tell(struct load *l, enum load_moment moment) {
                            now < l->begin_us ? 0 : (uint32_t)((now - l->begin_us) / 1000));
 }
 
-static void loop(struct load *l) {
+/* With a rate: start what is due, as far as there are clients for it. What finds none starts late, and its
+ * latency says so. */
+static void start_due(struct load *l) {
+    uint64_t now = now_us();
+    while (l->idle_count > 0 && l->due_us <= now && l->due_us < l->end_us) {
+        struct client *c = l->idle[--l->idle_count];
+        start(l, c, l->due_us);
+        l->due_us += 1000000 / l->options->rate;
+        if (c->outstanding == 0)
+            advance(l, c);
+    }
+}
+
+static void start_all(struct load *l) {
+    for (unsigned i = 0; i < l->options->clients; i++) {
+        struct client *c = &l->clients[i];
+        c->idle = true;
+        if (l->options->rate > 0) {
+            l->idle[l->idle_count++] = c;
+            continue;
+        }
+        start(l, c, now_us());
+        if (c->outstanding == 0)
+            advance(l, c);
+    }
+    l->due_us = now_us();
+}
+
+static void wait_and_take(struct load *l) {
     struct epoll_event events[BATCH];
+    struct timespec wait = { .tv_nsec = 10000000 };
+    uint64_t now = now_us();
+    if (l->options->rate > 0 && l->idle_count > 0 && l->due_us < now + 10000)
+        wait.tv_nsec = l->due_us <= now ? 0 : (long)(l->due_us - now) * 1000;
+    int count = epoll_pwait2(l->poll, events, BATCH, &wait, NULL);
+    for (int i = 0; i < count; i++)
+        take_input(l, events[i].data.ptr);
+}
+
+static void loop(struct load *l) {
     uint64_t told_us = 0;
     bool begun = false, ended = false;
-    for (unsigned i = 0; i < l->options->clients; i++) {
-        start(l, &l->clients[i]);
-        if (l->clients[i].outstanding == 0)
-            advance(l, &l->clients[i]);
-    }
-    while (l->busy > 0) {
+    start_all(l);
+    for (;;) {
         uint64_t now = now_us();
         if (!begun && now >= l->begin_us) {
             begun = true;
@@ -259,14 +300,12 @@ static void loop(struct load *l) {
             told_us = now;
             tell(l, LOAD_GOES_ON);
         }
-        if (now >= l->end_us + DRAIN_MS * 1000)
+        if (ended && (l->busy == 0 || now >= l->end_us + DRAIN_MS * 1000))
             return;
-        int count = epoll_wait(l->poll, events, BATCH, 10);
-        for (int i = 0; i < count; i++)
-            take_input(l, events[i].data.ptr);
+        if (l->options->rate > 0)
+            start_due(l);
+        wait_and_take(l);
     }
-    if (begun && !ended)
-        tell(l, LOAD_ENDS);
 }
 
 static int set_up(struct load *l, struct why *why) {
@@ -275,7 +314,8 @@ static int set_up(struct load *l, struct why *why) {
     l->poll = epoll_create1(EPOLL_CLOEXEC);
     l->clients = calloc(o->clients, sizeof *l->clients);
     l->lines = calloc(lines, sizeof *l->lines);
-    if (l->poll < 0 || l->clients == NULL || l->lines == NULL)
+    l->idle = calloc(o->clients, sizeof(struct client *));
+    if (l->poll < 0 || l->clients == NULL || l->lines == NULL || l->idle == NULL)
         return why_set(why, ERR_MEMORY, "%u clients", o->clients);
     for (size_t i = 0; i < lines; i++) {
         l->lines[i].fd = -1;
@@ -297,6 +337,7 @@ static void tear_down(struct load *l) {
             close(l->lines[i].fd);
     free(l->lines);
     free(l->clients);
+    free(l->idle);
     if (l->poll >= 0)
         close(l->poll);
 }

@@ -39,6 +39,7 @@ struct load_options {
     bool tcc; /* else saga */
     unsigned branches, clients;
     uint32_t warmup_ms, duration_ms;
+    uint32_t rate;     /* transactions per second; 0: as fast as they are answered */
     uint32_t delay_ms; /* of the participants */
     const char *host;  /* of settled, a numeric address; with LOAD_WHOLE */
     uint16_t port;

@@ -111,6 +111,28 @@ static void a_delay_is_kept(void **state) {
     assert_in_range(histogram_at(&r.latency, 500), 38000, 80000);
 }
 
+static void a_rate_is_kept(void **state) {
+    (void)state;
+    static struct load_result r;
+    struct load_options o = {
+        .kind = LOAD_FLOOR, .branches = 1, .clients = 8, .rate = 500, .duration_ms = 400, .prefix = "t"
+    };
+    assert_int_equal(load_run(&o, &r, NULL), 0);
+    assert_int_equal(r.errors, 0);
+    assert_in_range(r.done, 180, 202);
+    /* more than one client can do: the wait for a free client counts as latency */
+    o = (struct load_options){ .kind = LOAD_FLOOR,
+                               .branches = 1,
+                               .clients = 1,
+                               .rate = 200,
+                               .duration_ms = 400,
+                               .delay_ms = 20,
+                               .prefix = "t" };
+    assert_int_equal(load_run(&o, &r, NULL), 0);
+    assert_in_range(r.done, 10, 21);
+    assert_true(histogram_at(&r.latency, 900) > 100000);
+}
+
 static void errors_are_counted_and_told(void **state) {
     (void)state;
     static struct load_result r;
@@ -154,6 +176,7 @@ int main(void) {
         cmocka_unit_test(a_script_has_the_gid_everywhere),
         cmocka_unit_test(the_floor_runs),
         cmocka_unit_test(a_delay_is_kept),
+        cmocka_unit_test(a_rate_is_kept),
         cmocka_unit_test(errors_are_counted_and_told),
         cmocka_unit_test(gauges_read_proc),
     };

@@ -1,10 +1,9 @@
-/* Tokens and the audit log. */
+/* Tokens and the signing secret. */
 #include <stdio.h>
 #include <string.h>
 
 #include "cli/command_list.h"
 #include "cli/listing.h"
-#include "cli/view.h"
 
 #define REQUEST_BYTES (64 * 1024)
 
@@ -113,42 +112,4 @@ int command_secret_rotate(struct cli *cli) {
         buffer_add_byte(&text, '\n');
     cli_release(&answer);
     return cli_print(cli, &text);
-}
-
-/* ---- audit ------------------------------------------------------------------------------------------- */
-
-static const struct listing_column audit_columns[] = {
-    { "TIME", NULL, "at", NULL },       { "WHO", NULL, "who", NULL },
-    { "WHAT", NULL, "act", NULL },      { "GID", NULL, "gid", NULL },
-    { "BRANCH", NULL, "branch", NULL }, { "REASON", NULL, "reason", NULL },
-    { "NUMBER", NULL, "number", NULL }, { NULL, NULL, NULL, NULL },
-};
-
-int command_audit_list(struct cli *cli) {
-    struct listing listing = { .columns = audit_columns,
-                               .name = "gid",
-                               .all = flags_has(&cli->flags, "all"),
-                               .shown = "TIME,WHO,WHAT,GID,BRANCH,REASON",
-                               .empty = "nobody has done anything by hand" };
-    const char *limit = flags_value(&cli->flags, "limit"), *cursor = flags_value(&cli->flags, "cursor");
-    struct buffer path;
-    buffer_init(&path, 4096);
-    buffer_add_text(&path, "/v1/audit");
-    if (limit != NULL) {
-        buffer_add_text(&path, "?limit=");
-        cli_add_escaped(&path, slice_text(limit));
-    }
-    if (cursor != NULL) {
-        buffer_add_text(&path, limit == NULL ? "?cursor=" : "&cursor=");
-        cli_add_escaped(&path, slice_text(cursor));
-    }
-    buffer_add_byte(&path, '\0');
-    int code = buffer_failed(&path) ? cli_fail(cli, EXIT_USAGE, "the cursor is too long")
-                                    : listing_run(cli, &listing, path.at);
-    buffer_done(&path);
-    return code;
-}
-
-int command_audit_verify(struct cli *cli) {
-    return command_audit_list(cli);
 }

@@ -21,10 +21,40 @@ struct run {
     struct progress progress;
     struct target target;
     char prefix[16];
-    long pid; /* 0: not known, then no figures of the daemon */
+    long pid;    /* 0: not known */
+    bool gauged; /* before and after hold figures of the daemon */
     struct gauge before, after;
     uint64_t own_before_us, own_after_us;
 };
+
+/* A figure of GET /metrics: what stands behind its name on a line of its own. */
+static double metric(const char *text, const char *name) {
+    size_t length = strlen(name);
+    for (const char *at = text; at != NULL; at = strchr(at, '\n') == NULL ? NULL : strchr(at, '\n') + 1)
+        if (strncmp(at, name, length) == 0 && at[length] == ' ')
+            return strtod(at + length + 1, NULL);
+    return 0;
+}
+
+/* By its process when we know it, else as it tells itself. */
+static bool read_gauge(struct run *r, struct gauge *gauge) {
+    stl_response *answer = NULL;
+    bool good = false;
+    if (r->pid > 0)
+        return gauge_read(r->pid, gauge) == 0;
+    if (r->cli->client == NULL)
+        return false;
+    if (stl_request(r->cli->client, "GET", "/metrics", NULL, NULL, 0, 0, &answer, NULL) == 0 &&
+        stl_response_status(answer) == 200) {
+        const char *text = stl_response_body(answer, NULL);
+        gauge->cpu_us = (uint64_t)(metric(text, "process_cpu_seconds_total") * 1e6);
+        gauge->rss_bytes = (uint64_t)metric(text, "process_resident_memory_bytes");
+        gauge->written_bytes = (uint64_t)metric(text, "settled_store_written_bytes_total");
+        good = true;
+    }
+    stl_response_free(answer);
+    return good;
+}
 
 static void moment(void *self, enum load_moment which, uint64_t done, uint32_t elapsed_ms) {
     struct run *r = self;
@@ -34,8 +64,8 @@ static void moment(void *self, enum load_moment which, uint64_t done, uint32_t e
                       (unsigned long long)(elapsed_ms == 0 ? 0 : done * 1000 / elapsed_ms));
         return;
     }
-    if (r->pid > 0 && gauge_read(r->pid, gauge) != 0)
-        r->pid = 0;
+    bool read = read_gauge(r, gauge);
+    r->gauged = which == LOAD_BEGINS ? read : read && r->gauged;
     *(which == LOAD_BEGINS ? &r->own_before_us : &r->own_after_us) = gauge_own_cpu_us();
 }
 
@@ -44,13 +74,15 @@ static void moment(void *self, enum load_moment which, uint64_t done, uint32_t e
 static int set_numbers(struct run *r) {
     struct cli *cli = r->cli;
     const char *mode = flags_value(&cli->flags, "mode");
-    long branches = 2, clients = 64;
+    long branches = 2, clients = 64, rate = 0;
     int duration_ms = 0, warmup_ms = 0, delay_ms = 0;
     if (mode != NULL && strcmp(mode, "saga") != 0 && strcmp(mode, "tcc") != 0)
         return cli_fail(cli, EXIT_USAGE, "--mode takes saga or tcc, not \"%s\"", mode);
     int code = cli_number(cli, "branches", 1, LOAD_BRANCHES_MAX, 2, &branches);
     if (code == 0)
         code = cli_number(cli, "clients", 1, LOAD_CLIENTS_MAX, 64, &clients);
+    if (code == 0)
+        code = cli_number(cli, "rate", 1, 1000000, 0, &rate);
     if (code == 0)
         code = cli_duration(cli, "duration", 10000, &duration_ms);
     if (code == 0)
@@ -62,6 +94,7 @@ static int set_numbers(struct run *r) {
     r->options.tcc = mode != NULL && strcmp(mode, "tcc") == 0;
     r->options.branches = (unsigned)branches;
     r->options.clients = (unsigned)clients;
+    r->options.rate = (uint32_t)rate;
     r->options.duration_ms = (uint32_t)(duration_ms > 0 ? duration_ms : 1);
     r->options.warmup_ms = (uint32_t)warmup_ms;
     r->options.delay_ms = (uint32_t)delay_ms;
@@ -90,21 +123,6 @@ static int open_target(struct run *r) {
     return stl_client_open(&cli->client, url, &opts, &e) == 0 ? 0 : cli_explain(cli, &e);
 }
 
-/* Which process it is: --pid, or what GET /v1/info says when it answers on this machine. */
-static int find_daemon(struct run *r) {
-    struct cli_answer answer;
-    struct json_value value;
-    int64_t pid = 0;
-    int code = cli_number(r->cli, "pid", 1, 0x7fffffff, 0, &r->pid);
-    if (code != 0 || r->pid > 0)
-        return code;
-    code = cli_ask(r->cli, "GET", "/v1/info", SLICE_NONE, 0, &answer);
-    if (code == 0 && json_member(answer.root, "pid", &value) && json_i64(value, &pid) == 0 && r->target.local)
-        r->pid = (long)pid;
-    cli_release(&answer);
-    return code;
-}
-
 /* ---- what came out ----------------------------------------------------------------------------------- */
 
 static const char *kind_word(const struct run *r) {
@@ -130,6 +148,7 @@ static void write_json(const struct run *r, struct buffer *to) {
     json_put_text(&w, "mode", r->options.tcc ? "tcc" : "saga");
     json_put_u64(&w, "branches", r->options.branches);
     json_put_u64(&w, "clients", r->options.clients);
+    json_put_u64(&w, "rate", r->options.rate);
     json_put_u64(&w, "participant_delay_ms", r->options.delay_ms);
     put_fixed(&w, "seconds", (double)x->measured_us / 1e6);
     json_put_u64(&w, "transactions", x->done);
@@ -141,7 +160,7 @@ static void write_json(const struct run *r, struct buffer *to) {
     json_put_u64(&w, "errors", x->errors);
     json_put_text(&w, "first_error", x->first_error[0] == '\0' ? NULL : x->first_error);
     put_fixed(&w, "bench_cpu_us", per_transaction(r, r->own_after_us - r->own_before_us));
-    if (r->pid > 0) {
+    if (r->gauged) {
         put_fixed(&w, "daemon_cpu_us", per_transaction(r, r->after.cpu_us - r->before.cpu_us));
         json_put_u64(&w, "rss_bytes", r->after.rss_bytes);
         put_fixed(&w, "written_bytes", per_transaction(r, r->after.written_bytes - r->before.written_bytes));
@@ -168,7 +187,7 @@ static void write_table(const struct run *r, struct buffer *to) {
     add_ms(to, "   max", x->latency.max_us);
     buffer_add_format(to, "\n  CPU per transaction: generator and participants %.1f µs",
                       per_transaction(r, r->own_after_us - r->own_before_us));
-    if (r->pid > 0)
+    if (r->gauged)
         buffer_add_format(to, ", settled %.1f µs   memory %.1f MiB   written %.0f bytes per transaction",
                           per_transaction(r, r->after.cpu_us - r->before.cpu_us),
                           (double)r->after.rss_bytes / (1024 * 1024),
@@ -215,7 +234,7 @@ int command_bench(struct cli *cli) {
         if (code == 0)
             code = set_target(&r);
         if (code == 0)
-            code = find_daemon(&r);
+            code = cli_number(cli, "pid", 1, 0x7fffffff, 0, &r.pid);
     }
     return code == 0 ? run(&r) : code;
 }

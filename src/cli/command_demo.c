@@ -8,7 +8,7 @@
 #include "cli/glyph.h"
 #include "cli/moment.h"
 #include "cli/progress.h"
-#include "cli/stage.h"
+#include "cli/scene.h"
 #include "cli/picture.h"
 #include "cli/view.h"
 #include "demo/books.h"
@@ -21,7 +21,7 @@
 
 struct show {
     struct cli *cli;
-    struct stage stage;
+    struct scene scene;
     int orders, trips;
     int unexpected; /* outcomes that the story did not foresee */
 };
@@ -121,7 +121,7 @@ static void draw(struct show *show, const char *gid) {
 /* ---- transactions ------------------------------------------------------------------------------------ */
 
 static const char *url_of(const struct show *show, const char *name) {
-    return participant_url(stage_participant(&show->stage, name));
+    return participant_url(scene_participant(&show->scene, name));
 }
 
 static stl_tx *new_order(struct show *show, char gid[32]) {
@@ -208,7 +208,7 @@ static bool in_trip(const char *branch) {
 
 static void act_refusal(struct show *show, const char *branch) {
     char gid[32] = "", line[160];
-    struct participant *p = stage_participant(&show->stage, branch);
+    struct participant *p = scene_participant(&show->scene, branch);
     snprintf(line, sizeof line, "Now %s says no: what the others did is %s", branch,
              in_trip(branch) ? "compensated" : "cancelled");
     say(show, PAINT_BOLD, line);
@@ -233,14 +233,14 @@ static int crash_and_recover(struct show *show, struct participant *slow, const 
                              stl_result **result) {
     stl_err e;
     struct why why;
-    stage_kill(&show->stage);
+    scene_kill(&show->scene);
     participant_trouble(slow, false, 0);
     say(show, PAINT_RED,
         "  kill -9: settled is gone. The decision is in its log, points has confirmed but nobody knows.");
     usleep(AWAY_MS * 1000);
-    if (stage_restart(&show->stage, show->cli, &why) != 0)
+    if (scene_restart(&show->scene, show->cli, &why) != 0)
         return cli_fail(show->cli, 1, "settled did not come back: %s", why.text);
-    printf("  started again: %s\n\n", show->stage.settled.line);
+    printf("  started again: %s\n\n", show->scene.settled.line);
     if (stl_tx_wait(show->cli->client, gid, WAIT_MS, result, &e) != 0)
         return told(show, &e);
     return 0;
@@ -250,7 +250,7 @@ static void act_crash(struct show *show) {
     char gid[32] = "";
     stl_result *result = NULL;
     stl_err e = { .code = STL_EMEMORY };
-    struct participant *points = stage_participant(&show->stage, "points");
+    struct participant *points = scene_participant(&show->scene, "points");
     uint32_t before = participant_confirmed(points);
     int64_t from_ms = moment_now_ms();
     say(show, PAINT_BOLD, "Now settled is killed between the decision and the confirms");
@@ -283,7 +283,7 @@ static int check_books(struct show *show) {
     struct books b;
     struct buffer text;
     struct why why;
-    if (books_read(show->stage.folder, &b, &why) != 0)
+    if (books_read(show->scene.folder, &b, &why) != 0)
         return cli_fail(show->cli, EXIT_FAILED, "the books cannot be read: %s", why.text);
     say(show, PAINT_BOLD, "The books, read from the services' own files");
     buffer_init(&text, TEXT_BYTES);
@@ -312,7 +312,7 @@ static int check_books(struct show *show) {
 
 static int perform(struct show *show, const char *fail) {
     bool all = flags_has(&show->cli->flags, "all"), crash = flags_has(&show->cli->flags, "crash");
-    printf("%s\n", show->stage.settled.line);
+    printf("%s\n", show->scene.settled.line);
     fflush(stdout);
     if (all || (!crash && fail == NULL))
         act_good(show);
@@ -327,7 +327,7 @@ static int perform(struct show *show, const char *fail) {
     int code = check_books(show);
     if (show->unexpected > 0)
         code = cli_fail(show->cli, EXIT_FAILED, "%d of the outcomes above should not be; the log is %s",
-                        show->unexpected, show->stage.log);
+                        show->unexpected, show->scene.log);
     return code;
 }
 
@@ -339,16 +339,16 @@ int command_demo(struct cli *cli) {
     cli->curl = cli->dry_run = false;
     cli->format = FORMAT_TABLE;
     if (flags_has(&cli->flags, "clean"))
-        return stage_clean(folder, &why) == 0 ? EXIT_DONE : cli_fail(cli, EXIT_FAILED, "%s", why.text);
+        return scene_clean(folder, &why) == 0 ? EXIT_DONE : cli_fail(cli, EXIT_FAILED, "%s", why.text);
     for (size_t i = 0; fail != NULL && strcmp(fail, participant_names[i]) != 0; i++)
         if (participant_names[i + 1] == NULL)
             return cli_fail(cli, EXIT_USAGE,
                             "--fail takes order, stock, points, car, hotel or charge, not \"%s\"", fail);
     show.cli = cli;
-    if (stage_open(&show.stage, cli, folder, &why) != 0)
+    if (scene_open(&show.scene, cli, folder, &why) != 0)
         return cli_fail(cli, EXIT_FAILED, "the demo cannot start: %s", why.text);
     int code = perform(&show, fail);
-    stage_close(&show.stage, cli);
+    scene_close(&show.scene, cli);
     cli_hint(cli, "files and log: %s · settle demo --clean removes them", folder);
     return code;
 }

@@ -34,11 +34,12 @@ int command_store_verify(struct cli *cli);
 int command_store_backup(struct cli *cli);
 int command_store_restore(struct cli *cli);
 int command_store_compact(struct cli *cli);
-/* command_access.c: tokens, the signing secret and the audit log. */
+/* command_access.c: tokens and the signing secret. */
 int command_token_create(struct cli *cli);
 int command_token_list(struct cli *cli);
 int command_token_revoke(struct cli *cli);
 int command_secret_rotate(struct cli *cli);
+/* command_audit.c */
 int command_audit_list(struct cli *cli);
 int command_audit_verify(struct cli *cli);
 /* The rest, a file each. */

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/duration.h"
 #include "cli/command_list.h"
 #include "cli/flat.h"
 #include "cli/glyph.h"
@@ -106,8 +107,12 @@ static void write_transactions(struct screen *s) {
 
 static void write_screen(struct screen *s, const char *url) {
     struct json_value verdicts = { .kind = JSON_NULL };
+    uint64_t uptime_ms = 0;
     paint_text(&s->text, PAINT_BOLD, s->colour, "settled");
-    buffer_add_format(&s->text, "  %s  up %.*s\n", url, SLICE_PRINT(cli_text(s->root, "uptime", &s->arena)));
+    buffer_add_format(&s->text, "  %s  up ", url);
+    if (duration_parse(cli_text(s->root, "uptime", &s->arena), &uptime_ms) == 0)
+        moment_add_age(&s->text, (int64_t)uptime_ms);
+    buffer_add_byte(&s->text, '\n');
     write_transactions(s);
     begin(s, "calls");
     figure(s, "calls", "open", "open", PAINT_NONE);

@@ -1,4 +1,4 @@
-#include "cli/stage.h"
+#include "cli/scene.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,7 +21,7 @@ static int remove_one(const char *path, const struct stat *about, int kind, stru
     return remove(path);
 }
 
-int stage_clean(const char *folder, struct why *why) {
+int scene_clean(const char *folder, struct why *why) {
     char mark[1200];
     struct stat about;
     if (lstat(folder, &about) != 0)
@@ -35,7 +35,7 @@ int stage_clean(const char *folder, struct why *why) {
     return 0;
 }
 
-static int make_folder(struct stage *s, const char *folder, struct why *why) {
+static int make_folder(struct scene *s, const char *folder, struct why *why) {
     char mark[1200], absolute[PATH_MAX];
     if (mkdir(folder, 0700) != 0 || realpath(folder, absolute) == NULL)
         return why_set(why, ERR_IO, "%s: %s", folder, strerror(errno));
@@ -55,7 +55,7 @@ static int make_folder(struct stage *s, const char *folder, struct why *why) {
 
 /* ---- settled and the participants -------------------------------------------------------------------- */
 
-static int open_client(struct stage *s, struct cli *cli, struct why *why) {
+static int open_client(struct scene *s, struct cli *cli, struct why *why) {
     stl_err e;
     stl_opts opts = { .token_file = s->token, .no_token_search = 1 };
     cli_close(cli);
@@ -64,36 +64,36 @@ static int open_client(struct stage *s, struct cli *cli, struct why *why) {
     return 0;
 }
 
-int stage_open(struct stage *s, struct cli *cli, const char *folder, struct why *why) {
-    *s = (struct stage){ .settled = { .output = -1 } };
-    int result = stage_clean(folder, why);
+int scene_open(struct scene *s, struct cli *cli, const char *folder, struct why *why) {
+    *s = (struct scene){ .settled = { .output = -1 } };
+    int result = scene_clean(folder, why);
     if (result == 0)
         result = make_folder(s, folder, why);
-    for (size_t i = 0; i < STAGE_PARTICIPANTS && result == 0; i++)
+    for (size_t i = 0; i < SCENE_PARTICIPANTS && result == 0; i++)
         result = participant_open(&s->participants[i], participant_names[i], s->folder, why);
     if (result == 0)
         result = child_start(&s->settled, s->data, "127.0.0.1:0", s->log, why);
     if (result == 0)
         result = open_client(s, cli, why);
     if (result != 0)
-        stage_close(s, cli);
+        scene_close(s, cli);
     return result;
 }
 
-void stage_close(struct stage *s, struct cli *cli) {
+void scene_close(struct scene *s, struct cli *cli) {
     cli_close(cli);
     child_stop(&s->settled);
-    for (size_t i = 0; i < STAGE_PARTICIPANTS; i++) {
+    for (size_t i = 0; i < SCENE_PARTICIPANTS; i++) {
         participant_close(s->participants[i]);
         s->participants[i] = NULL;
     }
 }
 
-void stage_kill(struct stage *s) {
+void scene_kill(struct scene *s) {
     child_kill(&s->settled);
 }
 
-int stage_restart(struct stage *s, struct cli *cli, struct why *why) {
+int scene_restart(struct scene *s, struct cli *cli, struct why *why) {
     char address[sizeof s->settled.url];
     const char *host = strstr(s->settled.url, "://");
     snprintf(address, sizeof address, "%s", host == NULL ? "127.0.0.1:0" : host + 3);
@@ -101,8 +101,8 @@ int stage_restart(struct stage *s, struct cli *cli, struct why *why) {
     return result == 0 ? open_client(s, cli, why) : result;
 }
 
-struct participant *stage_participant(const struct stage *s, const char *name) {
-    for (size_t i = 0; i < STAGE_PARTICIPANTS; i++)
+struct participant *scene_participant(const struct scene *s, const char *name) {
+    for (size_t i = 0; i < SCENE_PARTICIPANTS; i++)
         if (strcmp(participant_names[i], name) == 0)
             return s->participants[i];
     return NULL;

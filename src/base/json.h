@@ -104,7 +104,8 @@ int json_pointer(struct slice document, struct slice pointer, struct json_value 
 
 /* The writer: commas by itself, nesting asserted. It appends to a buffer and never fails by itself; look at
  * buffer_failed() at the end. Every put takes the member's name, or NULL inside an array, at the top, or
- * after json_put_key. Depth at most 63. */
+ * after json_put_key. A name given as const char * is ours: plain ASCII without quote or backslash. Depth at
+ * most 63. */
 struct json_writer {
     struct buffer *out;
     uint64_t objects; /* bit d: the level at depth d is an object */

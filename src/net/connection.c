@@ -1,6 +1,7 @@
 #include "net/connection.h"
 
 #include <assert.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -367,6 +368,13 @@ static void read_on(struct connection *c) {
     if (code < 0)
         fail(c, code);
     c->reading = code == 0;
+}
+
+void connection_acknowledge(struct connection *c) {
+    uv_os_fd_t descriptor;
+    int yes = 1;
+    if (c->stage == STAGE_OPEN && uv_fileno((const uv_handle_t *)&c->tcp, &descriptor) == 0)
+        (void)setsockopt(descriptor, IPPROTO_TCP, TCP_QUICKACK, &yes, sizeof yes);
 }
 
 void connection_pause(struct connection *c) {

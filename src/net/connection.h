@@ -47,6 +47,11 @@ int connection_send(struct connection *c, const struct slice *parts, size_t coun
 /* Bytes that the kernel has not taken yet: what back-pressure looks at. */
 size_t connection_queued(const struct connection *c);
 
+/* More is expected before anything is answered: acknowledge what came now. A peer that writes a head and a
+ * body in two pieces (Nagle's algorithm) otherwise waits for the kernel's delayed acknowledgement, 40 ms each
+ * time. One system call; only for messages that did not come whole. */
+void connection_acknowledge(struct connection *c);
+
 /* Stop and go on reading: how a reader that cannot keep up makes the other side wait. received may still be
  * called for what was read already. */
 void connection_pause(struct connection *c);

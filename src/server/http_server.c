@@ -141,7 +141,8 @@ static void begin_head(struct exchange *x, uint16_t status, const char *content_
         http1_add_header(&x->response, "Content-Type", slice_text(content_type));
     buffer_add_slice(&x->response, x->server->options.fixed_headers);
     buffer_add_slice(&x->response, buffer_slice(&x->extra));
-    if (!x->request.head.keep_alive || c->no_more || x->server->draining)
+    /* The last response that the connection will carry says so; one with others behind it does not. */
+    if (c->no_more && x->link.next == &c->exchanges)
         x->close_after = true;
     if (x->close_after)
         http1_add_header(&x->response, "Connection", SLICE("close"));
@@ -502,14 +503,17 @@ static void on_received(void *context, struct slice bytes) {
     }
     if (c->input.length == 0) {
         read_on(c, bytes);
-        return;
+    } else {
+        buffer_add_slice(&c->input, bytes);
+        if (buffer_failed(&c->input) != 0) {
+            break_off(c);
+            return;
+        }
+        read_on(c, buffer_slice(&c->input));
     }
-    buffer_add_slice(&c->input, bytes);
-    if (buffer_failed(&c->input) != 0) {
-        break_off(c);
-        return;
-    }
-    read_on(c, buffer_slice(&c->input));
+    bool incomplete = c->input.length > 0 || c->reading != NULL;
+    if (incomplete && !c->paused && c->wire != NULL && connection_open(c->wire))
+        connection_acknowledge(c->wire);
 }
 
 /* The other side has said everything: answer what came whole, then end. */

@@ -204,8 +204,10 @@ static void on_received(void *context, struct slice bytes) {
     struct flight *f = context;
     struct http_answer *a = &f->reply->answer;
     int code = http_answer_receive(a, bytes);
-    if (code == ERR_MORE)
+    if (code == ERR_MORE) {
+        connection_acknowledge(f->connection);
         return;
+    }
     if (a->decided) { /* also when there is no memory for the body */
         finish(f);
         return;

@@ -38,6 +38,7 @@ struct drawing {
     int64_t begin_ms, now_ms, previous_ms;
     size_t width;
     bool colour;
+    bool final; /* nothing is tried again */
 };
 
 /* ---- gathering --------------------------------------------------------------------------------------- */
@@ -327,7 +328,7 @@ static void add_operation(struct drawing *d, const struct operation *op) {
             glyph_add(d->to, op->last.detail, 80);
             buffer_add_byte(d->to, '"');
         }
-        if (op->last.next_ms > d->now_ms) {
+        if (op->last.next_ms > d->now_ms && !d->final) {
             buffer_add_text(d->to, "  again in ");
             moment_add_age(d->to, op->last.next_ms - d->now_ms + 999);
         }
@@ -437,7 +438,9 @@ static void draw_foot(struct drawing *d, struct json_value transaction) {
 
 void picture_draw_values(struct buffer *to, struct json_value transaction, struct json_value events,
                          size_t width, bool colour, int64_t now_ms) {
-    struct drawing d = { .to = to, .width = width, .colour = colour, .now_ms = now_ms };
+    struct drawing d = {
+        .to = to, .width = width, .colour = colour, .now_ms = now_ms, .final = view_final(transaction)
+    };
     arena_init(&d.arena, 64 * 1024, SCRATCH_BYTES);
     view_time(transaction, "created", &d.arena, &d.begin_ms);
     gather(&d, events);

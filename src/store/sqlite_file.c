@@ -85,9 +85,9 @@ static int choose_log(struct sqlite_file *f, struct why *why) {
     return code;
 }
 
-static int prepare_file(struct sqlite_file *f, struct why *why) {
+static int prepare_file(struct sqlite_file *f, bool as_it_is, struct why *why) {
     int code = sqlite_file_run(f, settings_sql, why);
-    if (code == 0)
+    if (code == 0 && !as_it_is)
         code = choose_log(f, why);
     if (code == 0)
         code = sqlite_file_prepare(f, "BEGIN IMMEDIATE", &f->begin, why);
@@ -117,7 +117,7 @@ int sqlite_file_open(struct sqlite_file *f, const struct sqlite_place *place, co
     if (code == 0) {
         sqlite3_db_config(f->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
         sqlite3_db_config(f->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-        code = prepare_file(f, why);
+        code = prepare_file(f, place->as_it_is, why);
     }
     if (code == 0)
         sqlite3_wal_hook(f->db, count_log_pages, f);

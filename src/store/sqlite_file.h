@@ -37,6 +37,7 @@ struct sqlite_place {
     const char *directory;
     const char *vfs;   /* an SQLite file layer by name; NULL: the system's */
     int log_pages_max; /* 0: 2,000 */
+    bool as_it_is;     /* leave a file without a write-ahead log without one: to look at a copy */
 };
 
 bool sqlite_file_exists(const struct sqlite_place *place, const char *name);

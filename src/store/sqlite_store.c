@@ -182,6 +182,8 @@ static int check_files(struct sqlite_store *q, const struct sqlite_place *place,
                        bool fresh, struct why *why) {
     bool journal = sqlite_file_exists(place, sqlite_journal_name);
     bool history = sqlite_file_exists(place, sqlite_history_name);
+    if (disk_has(q->directory, SQLITE_STORE_RESTORING))
+        return why_set(why, ERR_CORRUPT, "a restore into %s was interrupted: repeat it", q->directory);
     if (fresh && (journal || history))
         return why_set(why, ERR_CORRUPT,
                        "%s has databases but no watermark, so nothing tells whether acknowledged work is "

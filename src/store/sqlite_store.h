@@ -12,6 +12,9 @@
 struct sqlite_journal;
 struct sqlite_history;
 
+/* While a file of this name is in the directory, a restore has begun and not ended: open refuses. */
+#define SQLITE_STORE_RESTORING "restore.unfinished"
+
 struct sqlite_store_options {
     const char *vfs;   /* an SQLite file layer by name, for tests; NULL: the system's */
     int log_pages_max; /* of the write-ahead log before a checkpoint; 0: 2,000 */

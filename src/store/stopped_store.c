@@ -11,7 +11,7 @@ static int open_mark(struct stopped_store *s, const char *directory, struct why 
 }
 
 int stopped_store_open(struct stopped_store *s, const char *directory, struct why *why) {
-    struct sqlite_place place = { .directory = directory };
+    struct sqlite_place place = { .directory = directory, .as_it_is = true };
     *s = (struct stopped_store){ .lock.fd = -1, .watermark.fd = -1 };
     if (!disk_has(directory, sqlite_journal_name) || !disk_has(directory, sqlite_history_name))
         return why_set(why, ERR_NOT_FOUND, "%s has no store: %s and %s are not both there", directory,

@@ -9,12 +9,10 @@
 
 #include "store/backup.h"
 #include "store/disk.h"
+#include "store/sqlite_store.h"
 #include "store/stopped_store.h"
 #include "store/tar.h"
 #include "store/upkeep.h"
-
-/* While this file is there, a restore has begun and not ended: the databases beside it may be half. */
-static const char marker_name[] = "restore.unfinished";
 
 static const char *const members[] = { "journal.db", "history.db", "BACKUP.txt" };
 
@@ -78,7 +76,7 @@ static int bring(const char *source, const char *directory, struct why *why) {
 
 static int put_marker(const char *directory, struct why *why) {
     char path[PATH_MAX];
-    int code = disk_path(path, directory, marker_name, why);
+    int code = disk_path(path, directory, SQLITE_STORE_RESTORING, why);
     if (code != 0)
         return code;
     int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -90,7 +88,7 @@ static int put_marker(const char *directory, struct why *why) {
 
 /* The note goes too: with it the directory would pass for a copy. */
 static int drop_marker(const char *directory, struct why *why) {
-    const char *const names[] = { backup_note_name, marker_name };
+    const char *const names[] = { backup_note_name, SQLITE_STORE_RESTORING };
     for (size_t i = 0; i < 2; i++) {
         char path[PATH_MAX];
         int code = disk_path(path, directory, names[i], why);
@@ -106,7 +104,7 @@ static int drop_marker(const char *directory, struct why *why) {
 static int check_target(const char *directory, struct why *why) {
     static const char *const names[] = { "watermark", "journal.db", "history.db", "journal.db-wal",
                                          "history.db-wal" };
-    if (disk_has(directory, marker_name) && !disk_has(directory, "watermark"))
+    if (disk_has(directory, SQLITE_STORE_RESTORING) && !disk_has(directory, "watermark"))
         return 0;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (disk_has(directory, names[i]))

@@ -4,8 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/duration.h"
+#include "base/digest.h"
 #include "base/size.h"
+#include "net/random.h"
 #include "server/crash_point.h"
 #include "server/logs.h"
 #include "wire/header_value.h"
@@ -92,8 +93,10 @@ static void render_problem(struct visit *v, const struct problem *p) {
     struct traceparent parent;
     char seconds[16];
     buffer_init(&trace, 64);
-    if (header_value_traceparent(http1_find(&x->request.head, "traceparent"), &parent) == 0)
-        digest_add_hex(&trace, slice_of((const char *)parent.trace, sizeof parent.trace));
+    /* The caller's trace, or a number of our own that a log line can be found by. */
+    if (header_value_traceparent(http1_find(&x->request.head, "traceparent"), &parent) != 0)
+        random_fill(loop_random(v->daemon->loop), parent.trace, sizeof parent.trace);
+    digest_add_hex(&trace, slice_of((const char *)parent.trace, sizeof parent.trace));
     problem_render(p, x->request.path, buffer_slice(&trace), body);
     buffer_done(&trace);
     if (p->allow[0] != '\0')
@@ -224,6 +227,26 @@ static int read_namespace(struct visit *v, struct problem *p) {
     return PROBLEM_SAY(p, PROBLEM_NOT_FOUND, "there is no such namespace; this version has \"default\" only");
 }
 
+/* A body is JSON and says so; what a browser's form could send on its own is not taken. Without tokens a page
+ * from somewhere else must not act in its reader's name either. */
+static int read_origin(struct visit *v, struct problem *p) {
+    const struct exchange *x = &v->exchange;
+    struct slice type = http1_find(&x->request.head, "content-type");
+    struct slice origin = http1_find(&x->request.head, "origin");
+    struct slice essence;
+    if (v->match.route->method == ROUTE_METHOD_GET)
+        return 0;
+    if (x->body.length > 0 && type.at != NULL &&
+        (header_value_content_type(type, &essence) != 0 || !slice_is_nocase(essence, "application/json")))
+        return PROBLEM_SAY(p, PROBLEM_BAD_REQUEST, "Content-Type: expected application/json");
+    if (origin.at == NULL || settings_flag(&v->daemon->settings, SETTING_AUTH_REQUIRED))
+        return 0;
+    size_t host = slice_starts(origin, "http://") ? 7 : slice_starts(origin, "https://") ? 8 : origin.length;
+    if (slice_equal(slice_from(origin, host), x->request.host))
+        return 0;
+    return PROBLEM_SAY(p, PROBLEM_FORBIDDEN, "Origin: a page from elsewhere may not act here");
+}
+
 static int read_key(struct visit *v, struct problem *p) {
     const struct http1_head *head = &v->exchange.request.head;
     struct slice key = http1_find(head, "idempotency-key");
@@ -244,6 +267,8 @@ static int read_key(struct visit *v, struct problem *p) {
 static int read_query(struct visit *v, struct problem *p) {
     struct daemon *d = v->daemon;
     uint64_t most = settings_number(&d->settings, SETTING_LIMITS_WAIT);
+    if (v->match.route->role == ROUTE_ROLE_ANYONE)
+        return 0; /* probes may ask with whatever they like to add */
     int code = query_decode(v->exchange.request.query, v->match.route->query, v->namespace_name,
                             daemon_now_ms(d), &v->exchange.arena, &v->query, p);
     if (code == 0 && v->query.wait_ms > most)
@@ -258,8 +283,8 @@ static void arrived(void *context, struct exchange *x) {
     struct problem p;
     v->daemon = context;
     CRASH_POINT(REQUEST_READ);
-    if (find_route(v, &p) != 0 || admit(v, &p) != 0 || read_namespace(v, &p) != 0 || read_key(v, &p) != 0 ||
-        read_query(v, &p) != 0) {
+    if (find_route(v, &p) != 0 || admit(v, &p) != 0 || read_namespace(v, &p) != 0 ||
+        read_origin(v, &p) != 0 || read_key(v, &p) != 0 || read_query(v, &p) != 0) {
         if (p.type == PROBLEM_UNAUTHORIZED || p.type == PROBLEM_FORBIDDEN)
             logs_say(LOG_DENIED, "%s from %s", problem_row(p.type)->path, exchange_peer(x));
         visit_refuse(v, &p);

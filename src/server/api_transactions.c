@@ -107,10 +107,11 @@ static void refuse_reply(struct visit *v, const struct reply *reply) {
         break;
     case REPLY_FULL:
     case REPLY_NO_MEMORY:
-        PROBLEM_SAY(&p, PROBLEM_BUSY, "%s",
-                    reply->kind == REPLY_FULL ? "there are as many unfinished transactions as "
-                                                "there may be"
-                                              : "memory for unfinished transactions is short");
+        if (reply->kind == REPLY_FULL)
+            PROBLEM_SAY(&p, PROBLEM_BUSY, "%s transactions are unfinished, as many as there may be",
+                        settings_text(&v->daemon->settings, SETTING_LIMITS_UNFINISHED));
+        else
+            PROBLEM_SAY(&p, PROBLEM_BUSY, "memory for unfinished transactions is short");
         PROBLEM_NOTE(&p, setting, text);
         p.retry_after_ms = 1000;
         break;

@@ -15,6 +15,7 @@ enum {
     FOLD_PAUSE_MS = 1000,    /* after a failure */
     KEEP_BATCHES = 4096,     /* things that wait hold back no more of the journal than this */
     KEEP_BATCHES_LARGE = 64, /* or this, once the journal has grown large */
+    KEEP_MS = 10000, /* or for longer than twice this: a row is purged only once its batch was trimmed */
     TRIM_BATCHES = 64,
     TRIM_EVERY_MS = 1000,
     PURGE_ROWS = 200,
@@ -35,6 +36,9 @@ struct chores {
     bool stopped;
     uint64_t fold_due_ms;
     uint64_t trim_due_ms;
+    uint64_t mark_due_ms;
+    uint64_t mark;     /* the durable batch when mark_due_ms was set */
+    uint64_t mark_old; /* the one before it */
     uint64_t purge_due_ms;
     uint64_t purge_every_ms;
     uint64_t purge_cursor[STORED_KIND_END];
@@ -82,11 +86,22 @@ static void trim(struct chores *u, uint64_t now_ms) {
     u->port.trim(u->port.self, point);
 }
 
-static void begin_fold(struct chores *u, uint64_t now_ms, uint64_t durable, uint64_t journal_bytes) {
+/* Batches before this one are held back by nothing that waits, neither by count nor by age. */
+static uint64_t keep_from(struct chores *u, uint64_t now_ms, uint64_t durable, uint64_t journal_bytes) {
     uint64_t keep = journal_bytes > JOURNAL_LARGE ? KEEP_BATCHES_LARGE : KEEP_BATCHES;
-    uint64_t keep_from = durable > keep ? durable - keep : 0;
+    uint64_t from = durable > keep ? durable - keep : 0;
+    if (now_ms >= u->mark_due_ms) {
+        u->mark_old = u->mark;
+        u->mark = durable;
+        u->mark_due_ms = now_ms + KEEP_MS;
+    }
+    return from > u->mark_old ? from : u->mark_old;
+}
+
+static void begin_fold(struct chores *u, uint64_t now_ms, uint64_t durable, uint64_t journal_bytes) {
+    uint64_t from = keep_from(u, now_ms, durable, journal_bytes);
     arena_reset(&u->arena);
-    u->row_count = engine_fold(u->engine, keep_from, u->rows, FOLD_ROWS, FOLD_BYTES, &u->arena);
+    u->row_count = engine_fold(u->engine, from, u->rows, FOLD_ROWS, FOLD_BYTES, &u->arena);
     u->fold_due_ms = UINT64_MAX;
     trim(u, now_ms);
     if (u->row_count == 0) {

@@ -14,6 +14,7 @@
 #include "net/random.h"
 #include "net/tls.h"
 #include "server/api.h"
+#include "server/backup_stream.h"
 #include "server/crash_point.h"
 #include "server/logs.h"
 #include "server/outbound.h"
@@ -169,6 +170,7 @@ static int open_directory(struct daemon *d, struct why *why) {
     snprintf(d->data, sizeof d->data, "%s", path);
     if (mkdir(d->data, 0700) != 0 && errno != EEXIST)
         return why_set(why, ERR_INVALID, "cannot make the data directory %s: %s", d->data, strerror(errno));
+    backup_stream_sweep(d->data);
     return 0;
 }
 

@@ -60,11 +60,7 @@ struct visit {
             bool broken;      /* audit: a line does not fit the chain */
             uint8_t hash[32]; /* audit: what the next older line must have */
         } list;
-        struct {
-            int fd;
-            uint64_t left;
-            char directory[256];
-        } backup;
+        struct backup_stream *backup;
     } part;
 };
 

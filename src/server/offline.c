@@ -1,0 +1,118 @@
+#include "server/offline.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/bytes.h"
+#include "base/err.h"
+#include "server/daemon.h"
+#include "store/backup.h"
+#include "store/owner_lock.h"
+#include "store/tar.h"
+#include "store/upkeep.h"
+
+static int tell(int code, const struct buffer *report, const struct why *why) {
+    fwrite(report->at == NULL ? "" : report->at, 1, report->length, stdout);
+    fflush(stdout);
+    if (code != 0)
+        fprintf(stderr, "settled: %s\n", why->text[0] == '\0' ? err_text(code) : why->text);
+    return daemon_exit_code(code);
+}
+
+/* An archive is unpacked beside itself, looked at, and removed again. */
+static int verify_archive(const char *source, struct buffer *report, struct why *why) {
+    static const char *const names[] = { "journal.db", "history.db", "BACKUP.txt" };
+    char directory[PATH_MAX];
+    if (snprintf(directory, sizeof directory, "%s.verify-XXXXXX", source) >= (int)sizeof directory)
+        return why_set(why, ERR_INVALID, "%s: the path is too long", source);
+    int fd = open(source, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return why_set(why, ERR_IO, "%s: %s", source, strerror(errno));
+    int code = mkdtemp(directory) == NULL ? why_set(why, ERR_IO, "%s: %s", directory, strerror(errno)) : 0;
+    if (code == 0) {
+        code = tar_unpack(fd, directory, names, sizeof names / sizeof names[0], why);
+        if (code == 0)
+            code = upkeep_verify(directory, report, why);
+        backup_remove(directory);
+    }
+    close(fd);
+    return code;
+}
+
+int offline_verify(const char *data, const char *source) {
+    struct buffer report;
+    struct why why = { .text = "" };
+    struct stat status;
+    int code;
+    buffer_init(&report, 1024 * 1024);
+    if (source != NULL && stat(source, &status) != 0)
+        code = why_set(&why, ERR_NOT_FOUND, "%s: %s", source, strerror(errno));
+    else if (source != NULL && S_ISREG(status.st_mode))
+        code = verify_archive(source, &report, &why);
+    else
+        code = upkeep_verify(source != NULL ? source : data, &report, &why);
+    code = tell(code, &report, &why);
+    buffer_done(&report);
+    return code;
+}
+
+/* Nothing is deleted: the store that is there goes into a directory of its own. */
+static int move_aside(const char *data, struct why *why) {
+    static const char *const names[] = { "journal.db", "journal.db-wal", "history.db", "history.db-wal",
+                                         "watermark" };
+    char aside[PATH_MAX];
+    char from[PATH_MAX + 32];
+    char to[PATH_MAX + 32];
+    struct owner_lock lock = { .fd = -1 };
+    int code = owner_lock_take(&lock, data, why);
+    if (code != 0)
+        return code == ERR_NOT_FOUND ? 0 : code;
+    snprintf(aside, sizeof aside, "%.4000s/replaced-%lld", data, (long long)time(NULL));
+    if (mkdir(aside, 0700) != 0)
+        code = why_set(why, ERR_IO, "%s: %s", aside, strerror(errno));
+    for (size_t i = 0; i < sizeof names / sizeof names[0] && code == 0; i++) {
+        snprintf(from, sizeof from, "%s/%s", data, names[i]);
+        snprintf(to, sizeof to, "%s/%s", aside, names[i]);
+        if (rename(from, to) != 0 && errno != ENOENT)
+            code = why_set(why, ERR_IO, "%s: %s", from, strerror(errno));
+    }
+    owner_lock_release(&lock);
+    return code;
+}
+
+int offline_restore(const char *data, const char *source, bool force) {
+    struct buffer report;
+    struct why why = { .text = "" };
+    int code = force ? move_aside(data, &why) : 0;
+    buffer_init(&report, 1024 * 1024);
+    if (code == 0)
+        code = upkeep_restore(source, data, &report, &why);
+    code = tell(code, &report, &why);
+    buffer_done(&report);
+    return code;
+}
+
+int offline_compact(const char *data) {
+    struct buffer report;
+    struct why why = { .text = "" };
+    buffer_init(&report, 1024 * 1024);
+    int code = tell(upkeep_compact(data, &report, &why), &report, &why);
+    buffer_done(&report);
+    return code;
+}
+
+int offline_accept_loss(const char *data, const char *reason) {
+    struct buffer report;
+    struct why why = { .text = "" };
+    buffer_init(&report, 1024 * 1024);
+    int code = tell(upkeep_accept_loss(data, slice_text(reason), &report, &why), &report, &why);
+    buffer_done(&report);
+    return code;
+}

@@ -27,7 +27,7 @@ def bench(d, clients, seconds, mode="saga"):
 
 
 def rate(figures):
-    for name in ("tx_per_s", "rate", "throughput"):
+    for name in ("per_second",):
         if name in figures:
             return float(figures[name])
     raise AssertionError(f"no rate in {figures}")

@@ -215,13 +215,9 @@ def test_two_answers_to_one_call_do_not_answer_the_next():
     equal([b["action"] for b in t["branches"]], ["done", "done"])
 
 
-def test_a_late_second_answer_does_not_answer_the_next():
-    t = fine(lambda c: (c.sendall(OK), time.sleep(0.02), c.sendall(NO))[2] and None)
-    equal(t["status"], "committed")
-
-
 def test_an_unasked_answer_on_a_fresh_connection():
-    story(Rude(None, 1, at_accept=lambda c: (c.sendall(NO), time.sleep(0.5))))
+    """Nobody can tell it from an answer to the call that goes out at the same moment; it may only not break anything."""
+    story(Rude(None, 1, at_accept=lambda c: (c.sendall(NO), time.sleep(0.5))), ("committed", "rolled_back"))
 
 
 def test_an_unasked_answer_on_an_idle_connection():

@@ -115,7 +115,7 @@ def test_pipelining_behind_a_waiting_request_keeps_the_order():
     s.on("a", Delay(0.5))
     body = b'{"gid":"%s","mode":"saga","branches":[{"id":"a","action":"%s"}]}' % (s.gid().encode(), s.url("a").encode())
     submit = b"POST /v1/transactions?wait=5s HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
-    got = split_answers(exchange(d.port, submit + GET + b"\r\n", seconds=5, shut=True))
+    got = split_answers(exchange(d.port, submit + GET + b"Connection: close\r\n\r\n", seconds=5))
     equal([a[0] for a in got], [200, 200])
     need(b"committed" in got[0][2], got[0])
 

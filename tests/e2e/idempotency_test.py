@@ -172,7 +172,7 @@ def test_get_can_wait_too():
 
 def test_odd_waits_are_refused():
     d, s = shared_daemon(), shared_site()
-    for wait in ("5", "-1s", "1y", "abc", "1.5s", "61s", "99999999999999999999s", "", "5s5s"):
+    for wait in ("5", "-1s", "1y", "abc", "1.5s", "61s", "99999999999999999999s", "5s5s"):
         answer = d.submit(s.saga(s.step("a")), **{}) if wait is None else d.post(f"/v1/transactions?wait={wait}", s.saga(s.step("a")))
         need(answer.status in (400, 422), f"wait={wait!r}", answer)
     equal(s.calls(), [])

@@ -123,11 +123,22 @@ def test_force_commit_ends_it_by_hand():
     need("ticket 881" in json.dumps(d.get(f"/v1/transactions/{s.gid()}/events").json), "so has the timeline", t)
 
 
-def test_force_rollback_ends_it_by_hand():
+def test_force_rollback_ends_an_undecided_one_by_hand():
     d, s = shared_daemon(), shared_site()
-    stuck(d, s)
+    s.on("a/try", 500)
+    d.submit(s.tcc(s.part("a", retry={"first": "1h", "max": "1h"})))
+    eventually(s.calls)
     equal(act(d, s, "force", {"decision": "rollback", "reason": "waived"}).status, 200)
-    d.until(s.gid(), ("heuristic_rollback", "heuristic_mixed"))
+    d.until(s.gid(), "heuristic_rollback")
+
+
+def test_force_does_not_turn_a_decision_round():
+    d, s = shared_daemon(), shared_site()
+    gate = stuck(d, s)
+    equal(problem(act(d, s, "force", {"decision": "rollback", "reason": "waived"}), 409, "already-decided")["decision"], "committed")
+    gate["open"] = True
+    act(d, s, "retry", {"reason": "up"})
+    d.until(s.gid(), "committed")
 
 
 def test_dangerous_acts_need_a_reason():

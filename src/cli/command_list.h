@@ -34,6 +34,7 @@ int command_store_verify(struct cli *cli);
 int command_store_backup(struct cli *cli);
 int command_store_restore(struct cli *cli);
 int command_store_compact(struct cli *cli);
+int command_store_accept_loss(struct cli *cli);
 /* command_access.c: tokens and the signing secret. */
 int command_token_create(struct cli *cli);
 int command_token_list(struct cli *cli);

@@ -55,6 +55,18 @@ int command_store_restore(struct cli *cli) {
     return code != 0 ? code : run_settled(cli, arguments);
 }
 
+/* A store that is behind what was acknowledged refuses to start; an operator who knows why may let it. */
+int command_store_accept_loss(struct cli *cli) {
+    char question[512];
+    const char *reason = NULL;
+    snprintf(question, sizeof question, "Let %.200s start although it has lost what it acknowledged",
+             data_folder(cli));
+    int code = cli_consent(cli, question, true, &reason);
+    const char *arguments[] = { "--data", data_folder(cli), "--store-accept-loss",
+                                reason == NULL ? "" : reason, NULL };
+    return code != 0 ? code : run_settled(cli, arguments);
+}
+
 /* ---- backup ------------------------------------------------------------------------------------------ */
 
 struct copy {

@@ -59,44 +59,50 @@ static void make_options(struct argp_option options[FIXED + SETTING_COUNT + 1]) 
 }
 
 static error_t take_flag(int key, char *argument, struct argp_state *state) {
-    struct arguments *r = state->input;
+    struct arguments *a = state->input;
     switch (key) {
     case ARGUMENT_CONFIG:
-        r->config = argument;
+        a->config = argument;
         return 0;
     case ARGUMENT_DATA:
-        r->data = argument;
+        a->data = argument;
         return 0;
     case ARGUMENT_LISTEN:
-        r->listen = argument;
+        a->listen = argument;
         return 0;
     case ARGUMENT_NO_AUTH:
-        r->no_auth = true;
+        a->no_auth = true;
         return 0;
     case ARGUMENT_CHECK_CONFIG:
-        r->path = argument;
-        r->action = ARGUMENT_CHECK_CONFIG;
+        a->path = argument;
+        a->action = ARGUMENT_CHECK_CONFIG;
         return 0;
-    case ARGUMENT_PRINT_DEFAULTS:
-    case ARGUMENT_PRINT_REFERENCE:
-    case ARGUMENT_PRINT_HTTP:
-    case ARGUMENT_PRINT_METRICS:
-    case ARGUMENT_PRINT_PROBLEMS:
-    case ARGUMENT_PRINT_NAMES:
-    case ARGUMENT_LIST_CRASH_POINTS:
-        r->action = (enum argument)key;
+    case ARGUMENT_STORE_RESTORE:
+        a->path = argument;
+        a->action = ARGUMENT_STORE_RESTORE;
+        return 0;
+    case ARGUMENT_STORE_ACCEPT_LOSS:
+        a->reason = argument;
+        a->action = ARGUMENT_STORE_ACCEPT_LOSS;
+        return 0;
+    case ARGUMENT_FORCE:
+        a->force = true;
         return 0;
     case ARGP_KEY_ARG:
+        if (a->action == ARGUMENT_STORE_VERIFY && a->path == NULL) {
+            a->path = argument;
+            return 0;
+        }
         argp_error(state, "unexpected argument: %s", argument);
         return EINVAL;
     default:
         if (key >= ARGUMENT_PRINT_DEFAULTS && key < ARGUMENT_SETTING) {
-            r->action = (enum argument)key;
+            a->action = (enum argument)key;
             return 0;
         }
         if (key < ARGUMENT_SETTING || key >= ARGUMENT_SETTING + SETTING_COUNT)
             return ARGP_ERR_UNKNOWN;
-        r->settings[key - ARGUMENT_SETTING] = argument;
+        a->settings[key - ARGUMENT_SETTING] = argument;
         return 0;
     }
 }

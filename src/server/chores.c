@@ -34,6 +34,8 @@ struct chores {
     bool folding;
     bool purging;
     bool stopped;
+    bool draining;
+    bool folded_up; /* while draining: the last look found nothing to fold */
     uint64_t fold_due_ms;
     uint64_t trim_due_ms;
     uint64_t mark_due_ms;
@@ -104,6 +106,7 @@ static void begin_fold(struct chores *u, uint64_t now_ms, uint64_t durable, uint
     u->row_count = engine_fold(u->engine, from, u->rows, FOLD_ROWS, FOLD_BYTES, &u->arena);
     u->fold_due_ms = UINT64_MAX;
     trim(u, now_ms);
+    u->folded_up = u->row_count == 0;
     if (u->row_count == 0) {
         /* Records that wait for their thing's end, or for the next batch, are looked at again with it. */
         if (u->figures.trimmed < durable)
@@ -126,7 +129,7 @@ void chores_round(struct chores *u, uint64_t now_ms, uint64_t durable, uint64_t 
         return;
     if (!u->folding && now_ms >= u->fold_due_ms)
         begin_fold(u, now_ms, durable, journal_bytes);
-    if (!u->purging && now_ms >= u->purge_due_ms)
+    if (!u->purging && !u->draining && now_ms >= u->purge_due_ms)
         begin_purge(u, now_ms);
 }
 
@@ -138,12 +141,22 @@ void chores_poke(struct chores *u, uint64_t now_ms) {
 uint64_t chores_due(const struct chores *u) {
     if (u->stopped)
         return UINT64_MAX;
-    uint64_t due = u->purging ? UINT64_MAX : u->purge_due_ms;
+    uint64_t due = u->purging || u->draining ? UINT64_MAX : u->purge_due_ms;
     return !u->folding && u->fold_due_ms < due ? u->fold_due_ms : due;
 }
 
 bool chores_idle(const struct chores *u) {
     return !u->folding && !u->purging;
+}
+
+void chores_drain(struct chores *u) {
+    u->draining = true;
+    u->folded_up = false;
+    u->fold_due_ms = 0;
+}
+
+bool chores_folded_up(const struct chores *u) {
+    return u->stopped || (u->folded_up && !u->folding);
 }
 
 void chores_stop(struct chores *u) {
@@ -161,12 +174,13 @@ int chores_folded(struct chores *u, int code, uint64_t now_ms) {
         engine_fold_failed(u->engine);
         u->figures.fold_failures++;
         u->fold_due_ms = now_ms + FOLD_PAUSE_MS;
+        u->folded_up = true; /* nothing is lost by stopping now: the journal has it */
         return is_fatal(code) ? code : 0;
     }
     CRASH_POINT(FOLD_DURABLE);
     engine_folded(u->engine);
     u->figures.folded += u->row_count;
-    u->fold_due_ms = now_ms + (u->row_count == FOLD_ROWS ? 0 : FOLD_EVERY_MS);
+    u->fold_due_ms = now_ms + (u->row_count == FOLD_ROWS || u->draining ? 0 : FOLD_EVERY_MS);
     return 0;
 }
 

@@ -41,6 +41,10 @@ void chores_poke(struct chores *u, uint64_t now_ms);
 uint64_t chores_due(const struct chores *u);
 /* Nothing is under way. */
 bool chores_idle(const struct chores *u);
+/* The daemon stops: no more purging, and what is final is folded at once, so that history.db tells it all.
+ * chores_folded_up when there is nothing left to fold. */
+void chores_drain(struct chores *u);
+bool chores_folded_up(const struct chores *u);
 /* Begin nothing more. */
 void chores_stop(struct chores *u);
 

@@ -126,7 +126,7 @@ static void on_turn(void *context) {
         chores_round(d->chores, daemon_now_ms(d), figures.durable, usage.journal_bytes);
     }
     arm_timer(d);
-    if (d->stopping && driver_idle(d->driver) && http_server_empty(d->http))
+    if (d->stopping && driver_idle(d->driver) && http_server_empty(d->http) && chores_folded_up(d->chores))
         loop_stop(d->loop);
 }
 
@@ -373,9 +373,11 @@ int daemon_run(struct daemon *d) {
     return d->exit_code;
 }
 
-/* Whoever still holds a connection has had its time. */
+/* Whoever still holds a connection has had its time, and so has folding. */
 static void on_drain_over(void *context) {
-    http_server_abort(((struct daemon *)context)->http);
+    struct daemon *d = context;
+    http_server_abort(d->http);
+    chores_stop(d->chores);
 }
 
 void daemon_stop(struct daemon *d) {
@@ -384,7 +386,7 @@ void daemon_stop(struct daemon *d) {
     logs_say(LOG_STOPPING, "%s", d->data);
     d->stopping = true;
     driver_drain(d->driver);
-    chores_stop(d->chores);
+    chores_drain(d->chores);
     waiters_expire(&d->waiters);
     api_drain(d);
     http_server_drain(d->http);

@@ -40,7 +40,8 @@ int cli_print(struct cli *cli, struct buffer *text) {
     int result = EXIT_DONE;
     if (buffer_failed(text))
         result = cli_fail(cli, EXIT_FAILED, "the output is too large: %s", err_text(buffer_failed(text)));
-    else if (fwrite(text->at, 1, text->length, stdout) != text->length || fflush(stdout) != 0)
+    else if ((text->length > 0 && fwrite(text->at, 1, text->length, stdout) != text->length) ||
+             fflush(stdout) != 0)
         result = EXIT_FAILED; /* nobody reads stdout any more: there is nobody to tell */
     buffer_done(text);
     return result;

@@ -426,7 +426,7 @@ static void draw_foot(struct drawing *d, struct json_value transaction) {
         glyph_add_all(d->to, buffer_slice(&why));
         paint_end(d->to, attention ? PAINT_YELLOW : PAINT_DIM, d->colour);
         size_t before = d->to->length;
-        buffer_add_text(d->to, " · tried again ");
+        buffer_add_text(d->to, view_true(transaction, "suspended") ? " · " : " · tried again ");
         size_t from = d->to->length;
         view_add_next(d->to, transaction, &d->arena, d->now_ms);
         if (d->to->length == from)

@@ -17,8 +17,8 @@
 
 #include <settle/settle.h>
 
-#define ANSWERS_MAX 8
-#define HANG_UP "" /* an answer of no bytes: read the request, close */
+#define ANSWERS_MAX 10 /* the last two stay NULL */
+#define HANG_UP ""     /* an answer of no bytes: read the request, close */
 
 struct script {
     const char *answers[ANSWERS_MAX]; /* NULL ends a connection; two ends the script */

@@ -33,14 +33,13 @@ static const char *draw(const char *transaction, const char *events, size_t widt
     return drawn;
 }
 
-/* clang-format off: documents read better one event to a line */
+/* Documents read better one event to a line. */
+/* clang-format off */
 #define AT(ms) "\"gid\":\"g\",\"at\":\"2026-01-07T10:00:00." ms "Z\","
-#define RUN(ms, branch, op)                                                 \
-    "{\"event\":\"tx.op\"," AT(ms) "\"branch\":\"" branch "\",\"op\":\"" op \
-                                   "\",\"attempt\":1,\"state\":\"running\"}"
-#define END(ms, branch, op, attempt, rest)                                                                 \
-    "{\"event\":\"tx.attempt\"," AT(ms) "\"branch\":\"" branch "\",\"op\":\"" op "\",\"attempt\":" attempt \
-                                        "," rest "}"
+#define RUN(ms, branch, op) \
+    "{\"event\":\"tx.op\"," AT(ms) "\"branch\":\"" branch "\",\"op\":\"" op "\",\"attempt\":1,\"state\":\"running\"}"
+#define END(ms, branch, op, attempt, rest) \
+    "{\"event\":\"tx.attempt\"," AT(ms) "\"branch\":\"" branch "\",\"op\":\"" op "\",\"attempt\":" attempt "," rest "}"
 #define DONE "\"state\":\"done\",\"verdict\":\"done\",\"http\":200,\"took\":\"6ms\""
 
 static const char order[] =
@@ -48,112 +47,62 @@ static const char order[] =
     "\"created\":\"2026-01-07T10:00:00.000Z\",\"took\":\"31ms\",\"attention\":null,\"reason\":null}";
 static const char order_events[] =
     "{\"gid\":\"order-4711\",\"items\":["
-    "{\"event\":\"tx.created\"," AT("000") "\"status\":\"active\",\"by\":\"shop-api\"}," RUN("002", "order", "try") "," RUN("002", "stock", "try") "," END(
-        "008", "stock", "try",
-        "1",
-        DONE) "," END("009", "order", "try", "1",
-                      DONE) ","
-                            "{\"event\":\"tx.decision\"," AT(
-                                "012") "\"decision\":\"commit\",\"cause\":\"all-done\"},"
-                                       "{\"event\":\"tx.status\"," AT(
-                                           "012") "\"status\":\"committing\"}"
-                                                  "," RUN("013", "order", "confirm") "," RUN("013", "stock", "confirm") "," END(
-                                                      "014", "stock", "confirm", "1",
-                                                      "\"state\":\"retrying\","
-                                                      "\"verdict\":\"unknown\","
-                                                      "\"took\":\"1ms\","
-                                                      "\"detail\":\"connection "
-                                                      "reset\"") "," END("019", "order", "confirm", "1",
-                                                                         DONE) "," END("030", "stock",
-                                                                                       "confirm", "2",
-                                                                                       DONE) ","
-                                                                                             "{\"event\":"
-                                                                                             "\"tx."
-                                                                                             "status\"," AT(
-                                                                                                 "031") "\"st"
-                                                                                                        "atus"
-                                                                                                        "\":"
-                                                                                                        "\"co"
-                                                                                                        "mmit"
-                                                                                                        "ted"
-                                                                                                        "\"}]"
-                                                                                                        ",\"n"
-                                                                                                        "ext"
-                                                                                                        "\":"
-                                                                                                        "null"
-                                                                                                        "}";
+    "{\"event\":\"tx.created\"," AT("000") "\"status\":\"active\",\"by\":\"shop-api\"},"
+    RUN("002", "order", "try") ","
+    RUN("002", "stock", "try") ","
+    END("008", "stock", "try", "1", DONE) ","
+    END("009", "order", "try", "1", DONE) ","
+    "{\"event\":\"tx.decision\"," AT("012") "\"decision\":\"commit\",\"cause\":\"all-done\"},"
+    "{\"event\":\"tx.status\"," AT("012") "\"status\":\"committing\"},"
+    RUN("013", "order", "confirm") ","
+    RUN("013", "stock", "confirm") ","
+    END("014", "stock", "confirm", "1",
+        "\"state\":\"retrying\",\"verdict\":\"unknown\",\"took\":\"1ms\",\"detail\":\"connection reset\"") ","
+    END("019", "order", "confirm", "1", DONE) ","
+    END("030", "stock", "confirm", "2", DONE) ","
+    "{\"event\":\"tx.status\"," AT("031") "\"status\":\"committed\"}],\"next\":null}";
 
 static const char trip[] =
     "{\"gid\":\"trip-77\",\"mode\":\"saga\",\"status\":\"rolled_back\",\"name\":\"book-trip\","
     "\"created\":\"2026-01-07T10:00:00Z\",\"finished\":\"2026-01-07T10:00:01.5Z\","
-    "\"reason\":{\"branch\":\"hotel\",\"op\":\"action\",\"attempt\":1,\"http\":409,\"detail\":\"{"
-    "\\\"error\\\":\\\"no rooms\\\"}\"}}";
+    "\"reason\":{\"branch\":\"hotel\",\"op\":\"action\",\"attempt\":1,\"http\":409,\"detail\":\"{\\\"error\\\":\\\"no rooms\\\"}\"}}";
 static const char trip_events[] =
     "{\"items\":["
-    "{\"event\":\"tx.created\"," AT("000") "\"status\":\"active\"}," RUN("001", "car", "action") "," END(
-        "005", "car", "action", "1",
-        DONE) "," RUN("005", "hotel",
-                      "action") "," END("009", "hotel", "action", "1",
-                                        "\"state\":\"refused\",\"verdict\":\"refused\","
-                                        "\"http\":409,\"took\":\"3ms\",\"detail\":\"no "
-                                        "rooms\"") ","
-                                                   "{\"event\":\"tx.decision\"," AT(
-                                                       "009") "\"decision\":\"rollback\","
-                                                              "\"cause\":\"refused\","
-                                                              "\"branch\":\"hotel\",\"op\":"
-                                                              "\"action\",\"detail\":\"no "
-                                                              "rooms\"}," RUN(
-                                                                  "010", "car",
-                                                                  "compensate") "," END("014", "car",
-                                                                                        "compensate", "1",
-                                                                                        DONE) ","
-                                                                                              "{\"event\":"
-                                                                                              "\"tx."
-                                                                                              "status\"," AT(
-                                                                                                  "015") "\"s"
-                                                                                                         "tat"
-                                                                                                         "us"
-                                                                                                         "\""
-                                                                                                         ":\""
-                                                                                                         "rol"
-                                                                                                         "led"
-                                                                                                         "_"
-                                                                                                         "bac"
-                                                                                                         "k\""
-                                                                                                         "}]"
-                                                                                                         "}";
+    "{\"event\":\"tx.created\"," AT("000") "\"status\":\"active\"},"
+    RUN("001", "car", "action") ","
+    END("005", "car", "action", "1", DONE) ","
+    RUN("005", "hotel", "action") ","
+    END("009", "hotel", "action", "1",
+        "\"state\":\"refused\",\"verdict\":\"refused\",\"http\":409,\"took\":\"3ms\",\"detail\":\"no rooms\"") ","
+    "{\"event\":\"tx.decision\"," AT("009") "\"decision\":\"rollback\",\"cause\":\"refused\","
+    "\"branch\":\"hotel\",\"op\":\"action\",\"detail\":\"no rooms\"},"
+    RUN("010", "car", "compensate") ","
+    END("014", "car", "compensate", "1", DONE) ","
+    "{\"event\":\"tx.status\"," AT("015") "\"status\":\"rolled_back\"}]}";
 
-static const char crashed[] = "{\"gid\":\"g\",\"mode\":\"tcc\",\"status\":\"committed\",\"created\":\"2026-"
-                              "01-07T10:00:00Z\",\"took\":\"900ms\"}";
+static const char crashed[] =
+    "{\"gid\":\"g\",\"mode\":\"tcc\",\"status\":\"committed\",\"created\":\"2026-01-07T10:00:00Z\",\"took\":\"900ms\"}";
 static const char crashed_events[] =
-    "{\"items\":[" RUN("010", "stock", "confirm") "," RUN("010", "points", "confirm") "," END(
-        "800", "stock", "confirm", "1",
-        "\"state\":\"retrying\",\"verdict\":\"interrupted\","
-        "\"took\":\"0ms\"") "," END("800", "points", "confirm", "1",
-                                    "\"state\":\"retrying\","
-                                    "\"verdict\":"
-                                    "\"interrupted\",\"took\":"
-                                    "\"0ms\"") "," END("810", "stock",
-                                                       "confir"
-                                                       "m",
-                                                       "2", DONE) "," END("810", "points", "confirm", "2",
-                                                                          DONE) "]}";
+    "{\"items\":["
+    RUN("010", "stock", "confirm") ","
+    RUN("010", "points", "confirm") ","
+    END("800", "stock", "confirm", "1", "\"state\":\"retrying\",\"verdict\":\"interrupted\",\"took\":\"0ms\"") ","
+    END("800", "points", "confirm", "1", "\"state\":\"retrying\",\"verdict\":\"interrupted\",\"took\":\"0ms\"") ","
+    END("810", "stock", "confirm", "2", DONE) ","
+    END("810", "points", "confirm", "2", DONE) "]}";
 
-static const char stuck[] = "{\"gid\":\"g\",\"mode\":\"saga\",\"status\":\"committing\",\"suspended\":true,"
-                            "\"created\":\"2026-01-07T10:00:00Z\","
-                            "\"attention\":{\"why\":\"points refused to confirm: user "
-                            "closed\",\"branch\":\"points\",\"op\":\"confirm\","
-                            "\"since\":\"2026-01-07T10:00:01Z\",\"next_try\":\"2026-01-07T10:02:00Z\"}}";
-static const char stuck_events[] = "[" RUN("001", "points", "confirm") "," END(
-    "002", "points", "confirm", "1",
-    "\"state\":\"retrying\",\"verdict\":\"refused\",\"http\":"
-    "409,\"took\":\"1ms\","
-    "\"detail\":\"user "
-    "closed\\u001b[2J\",\"next_try\":\"2026-01-07T10:02:"
-    "00Z\"") ","
-             "{\"event\":\"tx.status\"," AT("500") "\"suspended\":true,\"act\":"
-                                                   "\"suspend\",\"by\":\"ann\","
-                                                   "\"detail\":\"down\"}]";
+static const char stuck[] =
+    "{\"gid\":\"g\",\"mode\":\"saga\",\"status\":\"committing\",\"suspended\":true,\"created\":\"2026-01-07T10:00:00Z\","
+    "\"attention\":{\"why\":\"points refused to confirm: user closed\",\"branch\":\"points\",\"op\":\"confirm\","
+    "\"since\":\"2026-01-07T10:00:01Z\",\"next_try\":\"2026-01-07T10:02:00Z\"}}";
+static const char stuck_events[] =
+    "["
+    RUN("001", "points", "confirm") ","
+    END("002", "points", "confirm", "1",
+        "\"state\":\"retrying\",\"verdict\":\"refused\",\"http\":409,\"took\":\"1ms\","
+        "\"detail\":\"user closed\\u001b[2J\",\"next_try\":\"2026-01-07T10:02:00Z\"") ","
+    "{\"event\":\"tx.status\"," AT("500") "\"suspended\":true,\"act\":\"suspend\",\"by\":\"ann\",\"detail\":\"down\"}]";
+/* clang-format on */
 
 static void side_by_side_shares_a_line(void **state) {
     (void)state;
@@ -207,7 +156,6 @@ static void what_is_owed_and_by_hand_is_told(void **state) {
                         "  500 ms   suspend  by ann  \"down\"\n"
                         "  needs attention: points refused to confirm: user closed · paused\n");
 }
-/* clang-format on */
 
 static void odd_documents_do_no_harm(void **state) {
     (void)state;

@@ -65,8 +65,8 @@ uint64_t engine_due(const struct engine *e);
 
 /* Folding. Collect the rows that should be written to history now: finished things first, then things whose
  * records hold back the journal below batch keep_from. At most count_max rows and about bytes_max of image;
- * images live in the arena. Returns the number of rows. One collection at a time: engine_folded tells that
- * those rows are durable (or engine_fold_failed that they are not). */
+ * images live in the arena. Returns the number of rows. Further calls add to the collection until
+ * engine_folded tells that all its rows are durable, or engine_fold_failed that they are not. */
 size_t engine_fold(struct engine *e, uint64_t keep_from, struct stored_row *rows, size_t count_max,
                    size_t bytes_max, struct arena *arena);
 void engine_folded(struct engine *e);

@@ -146,7 +146,6 @@ static bool add_row(struct folding *f, struct thing *thing) {
 size_t engine_fold(struct engine *e, uint64_t keep_from, struct stored_row *rows, size_t count_max,
                    size_t bytes_max, struct arena *arena) {
     struct folding f = { e, rows, arena, 0, count_max, 0, bytes_max };
-    assert(chain_empty(&e->folding));
     while (has_room(&f) && !chain_empty(&e->ready)) {
         struct thing *thing = CHAIN_OWNER(e->ready.next, struct thing, ready);
         if (thing->last_batch > e->durable || !add_row(&f, thing))

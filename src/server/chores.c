@@ -9,9 +9,11 @@
 #include "server/crash_point.h"
 
 enum {
-    FOLD_ROWS = 512,
-    FOLD_BYTES = 512 * 1024, /* copying this much takes well under a millisecond */
-    FOLD_EVERY_MS = 100,     /* so that a quiet daemon folds many rows with one sync */
+    SLICE_ROWS = 512,
+    SLICE_BYTES = 512 * 1024, /* copying this much takes well under a millisecond */
+    FOLD_ROWS = 4096,         /* many rows share the pages of the index that they touch */
+    FOLD_BYTES = 8 * 1024 * 1024,
+    FOLD_EVERY_MS = 500,     /* so that a quiet daemon folds many rows with one sync */
     FOLD_PAUSE_MS = 1000,    /* after a failure */
     KEEP_BATCHES = 4096,     /* things that wait hold back no more of the journal than this */
     KEEP_BATCHES_LARGE = 64, /* or this, once the journal has grown large */
@@ -100,11 +102,20 @@ static uint64_t keep_from(struct chores *u, uint64_t now_ms, uint64_t durable, u
     return from > u->mark_old ? from : u->mark_old;
 }
 
-static void begin_fold(struct chores *u, uint64_t now_ms, uint64_t durable, uint64_t journal_bytes) {
+/* Collect rows in slices, one a round, so that no round is long; then all go to history in one write. */
+static void collect_rows(struct chores *u, uint64_t now_ms, uint64_t durable, uint64_t journal_bytes) {
     uint64_t from = keep_from(u, now_ms, durable, journal_bytes);
-    arena_reset(&u->arena);
-    u->row_count = engine_fold(u->engine, from, u->rows, FOLD_ROWS, FOLD_BYTES, &u->arena);
+    size_t room = FOLD_ROWS - u->row_count;
+    if (u->row_count == 0)
+        arena_reset(&u->arena);
+    size_t taken = engine_fold(u->engine, from, u->rows + u->row_count, room < SLICE_ROWS ? room : SLICE_ROWS,
+                               SLICE_BYTES, &u->arena);
+    u->row_count += taken;
     u->fold_due_ms = UINT64_MAX;
+    if (taken > 0 && u->row_count < FOLD_ROWS && u->arena.used < FOLD_BYTES) {
+        u->fold_due_ms = now_ms;
+        return;
+    }
     trim(u, now_ms);
     u->folded_up = u->row_count == 0;
     if (u->row_count == 0) {
@@ -128,7 +139,7 @@ void chores_round(struct chores *u, uint64_t now_ms, uint64_t durable, uint64_t 
     if (u->stopped)
         return;
     if (!u->folding && now_ms >= u->fold_due_ms)
-        begin_fold(u, now_ms, durable, journal_bytes);
+        collect_rows(u, now_ms, durable, journal_bytes);
     if (!u->purging && !u->draining && now_ms >= u->purge_due_ms)
         begin_purge(u, now_ms);
 }
@@ -169,7 +180,10 @@ static bool is_fatal(int code) {
 
 int chores_folded(struct chores *u, int code, uint64_t now_ms) {
     assert(u->folding);
+    bool full = u->row_count == FOLD_ROWS;
+    size_t rows = u->row_count;
     u->folding = false;
+    u->row_count = 0;
     if (code != 0) {
         engine_fold_failed(u->engine);
         u->figures.fold_failures++;
@@ -179,8 +193,8 @@ int chores_folded(struct chores *u, int code, uint64_t now_ms) {
     }
     CRASH_POINT(FOLD_DURABLE);
     engine_folded(u->engine);
-    u->figures.folded += u->row_count;
-    u->fold_due_ms = now_ms + (u->row_count == FOLD_ROWS || u->draining ? 0 : FOLD_EVERY_MS);
+    u->figures.folded += rows;
+    u->fold_due_ms = now_ms + (full || u->draining ? 0 : FOLD_EVERY_MS);
     return 0;
 }
 

@@ -4,61 +4,10 @@
 #include <stdlib.h>
 #include <xxhash.h>
 
+#include "store/sqlite_history_sql.h"
 #include "store/sqlite_identity.h"
 
 const char sqlite_history_name[] = "history.db";
-
-#define TABLE(name, kind)                                                                               \
-    "CREATE TABLE " name                                                                                \
-    "(id INTEGER PRIMARY KEY, key_hash INTEGER NOT NULL, key TEXT NOT NULL, state TEXT NOT NULL, "      \
-    "seq INTEGER NOT NULL, final INTEGER NOT NULL, purge_after_ms INTEGER NOT NULL, batch INTEGER NOT " \
-    "NULL, "                                                                                            \
-    "span INTEGER NOT NULL, checksum INTEGER NOT NULL, image BLOB NOT NULL);"                           \
-    "CREATE INDEX " name "_by_key ON " name "(span, key_hash);"                                         \
-    "CREATE INDEX " name "_to_recover ON " name "(final, batch);"                                       \
-    "INSERT INTO shelf VALUES(" kind ", '" name "', 0, 0);"
-
-static const char create_sql[] = "CREATE TABLE shelf(kind INTEGER PRIMARY KEY, name TEXT NOT NULL, "
-                                 "rows INTEGER NOT NULL, inserted INTEGER NOT NULL);" //
-    TABLE("transactions", "1")                                                        //
-    TABLE("answers", "2")                                                             //
-    TABLE("audit", "3");
-static const char counters_sql[] =
-    "UPDATE shelf SET rows = rows + ?2, inserted = inserted + ?3 WHERE kind = ?1";
-
-#define ROW "SELECT id, key_hash, key, state, seq, final, purge_after_ms, checksum, image FROM "
-#define STATEMENTS(name)                                                                                    \
-    {                                                                                                       \
-        [HISTORY_FOLD] = "INSERT INTO " name " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) "       \
-                         "ON CONFLICT(id) DO UPDATE SET key_hash = excluded.key_hash, key = excluded.key, " \
-                         "state = excluded.state, seq = excluded.seq, final = excluded.final, "             \
-                         "purge_after_ms = excluded.purge_after_ms, batch = excluded.batch, "               \
-                         "checksum = excluded.checksum, image = excluded.image WHERE excluded.seq >= seq",  \
-        [HISTORY_FIND] = ROW name " WHERE span = ?1 AND key_hash = ?2 ORDER BY id DESC",                    \
-        [HISTORY_SCAN_DOWN] = ROW name " WHERE id <= ?1 ORDER BY id DESC LIMIT ?2",                         \
-        [HISTORY_SCAN_UP] = ROW name " WHERE id >= ?1 ORDER BY id ASC LIMIT ?2",                            \
-        [HISTORY_KEYS] = "SELECT key_hash FROM " name,                                                      \
-        [HISTORY_RECOVER] =                                                                                 \
-            ROW name " WHERE final = 0 UNION ALL " ROW name " WHERE final = 1 AND batch > ?1",              \
-        [HISTORY_LOOK] =                                                                                    \
-            "SELECT id, final, purge_after_ms, batch FROM " name " WHERE id > ?1 ORDER BY id ASC LIMIT ?2", \
-        [HISTORY_REMOVE] = "DELETE FROM " name " WHERE id = ?1",                                            \
-        [HISTORY_FIRST_SPAN] = "SELECT min(span) FROM " name,                                               \
-    }
-
-static const struct {
-    const char *name;
-    const char *sql[HISTORY_STATEMENTS];
-} tables[STORED_KIND_END] = {
-    [STORED_TRANSACTION] = { "transactions", STATEMENTS("transactions") },
-    [STORED_ANSWER] = { "answers", STATEMENTS("answers") },
-    [STORED_AUDIT] = { "audit", STATEMENTS("audit") },
-};
-
-const char *sqlite_history_table(uint8_t kind) {
-    assert(kind > 0 && kind < STORED_KIND_END);
-    return tables[kind].name;
-}
 
 static uint64_t chain(uint64_t sum, struct slice bytes) {
     return XXH3_64bits_withSeed(bytes.length == 0 ? "" : bytes.at, bytes.length, sum);
@@ -101,35 +50,46 @@ static int read_counters(struct sqlite_history *h, struct why *why) {
     sqlite3_stmt *read = NULL;
     bool seen[STORED_KIND_END] = { false };
     int result = SQLITE_ROW;
-    int code = sqlite_file_prepare(&h->file, "SELECT kind, rows, inserted FROM shelf", &read, why);
+    int code =
+        sqlite_file_prepare(&h->file, "SELECT kind, rows, unfinished, inserted FROM shelf", &read, why);
     while (code == 0 && (result = sqlite3_step(read)) == SQLITE_ROW) {
         int64_t kind = sqlite3_column_int64(read, 0);
         int64_t rows = sqlite3_column_int64(read, 1);
-        int64_t inserted = sqlite3_column_int64(read, 2);
-        if (kind <= 0 || kind >= STORED_KIND_END || rows < 0 || inserted < rows) {
+        int64_t unfinished = sqlite3_column_int64(read, 2);
+        int64_t inserted = sqlite3_column_int64(read, 3);
+        if (kind <= 0 || kind >= STORED_KIND_END || unfinished < 0 || rows < unfinished || inserted < rows) {
             code = why_set(why, ERR_CORRUPT, "%s: its counters are damaged", sqlite_history_name);
             break;
         }
         seen[kind] = true;
         h->shelves[kind].rows = (uint64_t)rows;
+        h->shelves[kind].unfinished = (uint64_t)unfinished;
         h->shelves[kind].inserted = (uint64_t)inserted;
     }
     if (code == 0 && result != SQLITE_DONE)
         code = sqlite_file_fail(&h->file, result, "read its counters", why);
     sqlite3_finalize(read);
-    for (int kind = 1; kind < STORED_KIND_END && code == 0; kind++)
+    for (uint8_t kind = 1; kind < STORED_KIND_END && code == 0; kind++)
         if (!seen[kind])
             code = why_set(why, ERR_CORRUPT, "%s: the counters of %s are gone", sqlite_history_name,
-                           tables[kind].name);
+                           sqlite_history_table(kind));
     return code;
 }
 
 static int prepare_statements(struct sqlite_history *h, struct why *why) {
-    int code = sqlite_file_prepare(&h->file, counters_sql, &h->counters, why);
+    int64_t writes = 0;
+    int code = sqlite_file_prepare(&h->file, sqlite_history_counters, &h->counters, why);
+    if (code == 0)
+        code = sqlite_file_prepare(&h->file, sqlite_history_count_write, &h->count_write, why);
+    if (code == 0)
+        code = sqlite_file_number(&h->file, "SELECT value FROM settle WHERE key = 'writes'", &writes, why);
+    if (code == ERR_NOT_FOUND || writes < 0)
+        code = why_set(why, ERR_CORRUPT, "%s: its number of writes is damaged", sqlite_history_name);
+    h->writes = (uint64_t)writes;
     for (uint8_t kind = 1; kind < STORED_KIND_END; kind++)
         for (int which = 0; which < HISTORY_STATEMENTS && code == 0; which++)
-            code = sqlite_file_prepare(&h->file, tables[kind].sql[which], &h->shelves[kind].statements[which],
-                                       why);
+            code = sqlite_file_prepare(&h->file, sqlite_history_sql(kind, which),
+                                       &h->shelves[kind].statements[which], why);
     if (code == 0)
         code = read_counters(h, why);
     for (uint8_t kind = 1; kind < STORED_KIND_END && code == 0; kind++)
@@ -159,13 +119,15 @@ void sqlite_history_close(struct sqlite_history *h) {
         }
     }
     sqlite3_finalize(h->counters);
+    sqlite3_finalize(h->count_write);
     h->counters = NULL;
+    h->count_write = NULL;
     sqlite_file_close(&h->file);
 }
 
 int sqlite_history_create(struct sqlite_history *h, uint64_t store, struct why *why) {
     assert(h->store == 0);
-    int code = sqlite_identity_create(&h->file, IDENTITY_HISTORY, store, create_sql, why);
+    int code = sqlite_identity_create(&h->file, IDENTITY_HISTORY, store, sqlite_history_tables, why);
     if (code == 0)
         code = prepare_statements(h, why);
     if (code == 0)
@@ -189,7 +151,7 @@ static int read_row(struct sqlite_history *h, uint8_t kind, sqlite3_stmt *from, 
         return 0;
     *h->file.failed = ERR_CORRUPT;
     return why_set(why, ERR_CORRUPT, "%s: row %llu of %s does not match its checksum", sqlite_history_name,
-                   (unsigned long long)row->id, tables[kind].name);
+                   (unsigned long long)row->id, sqlite_history_table(kind));
 }
 
 /* Step through a statement of ROW, handing each row to visit; resets it. */
@@ -209,29 +171,54 @@ static int walk(struct sqlite_history *h, uint8_t kind, sqlite3_stmt *from, cons
     return code;
 }
 
+struct census {
+    uint64_t rows;
+    uint64_t unfinished;
+};
+
 static int count_row(void *self, const struct stored_row *row) {
-    uint64_t *rows = self;
-    rows[row->kind]++;
+    struct census *c = self;
+    c->rows++;
+    c->unfinished += !row->final;
     return 0;
 }
 
-int sqlite_history_verify(struct sqlite_history *h, uint64_t *rows, struct why *why) {
-    struct store_visitor visit = { .row = count_row, .self = rows };
-    int code = sqlite_file_ready(&h->file, why);
-    for (uint8_t kind = 0; kind < STORED_KIND_END && code == 0; kind++) {
-        rows[kind] = 0;
-        if (kind == 0)
-            continue;
-        sqlite3_stmt *all = statement_of(h, kind, HISTORY_SCAN_UP);
-        sqlite3_bind_int64(all, 1, 0);
-        sqlite3_bind_int64(all, 2, -1);
-        code = walk(h, kind, all, &visit, why);
-        if (code == 0 && rows[kind] != h->shelves[kind].rows)
-            code = why_set(why, ERR_CORRUPT, "%s: %s has %llu rows, its counter says %llu",
-                           sqlite_history_name, tables[kind].name, (unsigned long long)rows[kind],
-                           (unsigned long long)h->shelves[kind].rows);
-    }
+static int verify_table(struct sqlite_history *h, uint8_t kind, uint64_t *rows, struct why *why) {
+    struct census c = { 0, 0 };
+    struct store_visitor visit = { .row = count_row, .self = &c };
+    const struct history_shelf *shelf = &h->shelves[kind];
+    sqlite3_stmt *all = statement_of(h, kind, HISTORY_SCAN_UP);
+    sqlite3_bind_int64(all, 1, 0);
+    sqlite3_bind_int64(all, 2, -1);
+    int code = walk(h, kind, all, &visit, why);
+    *rows = c.rows;
+    if (code == 0 && (c.rows != shelf->rows || c.unfinished != shelf->unfinished))
+        code = why_set(why, ERR_CORRUPT,
+                       "%s: %s has %llu rows, %llu of them unfinished; its counters say %llu and %llu",
+                       sqlite_history_name, sqlite_history_table(kind), (unsigned long long)c.rows,
+                       (unsigned long long)c.unfinished, (unsigned long long)shelf->rows,
+                       (unsigned long long)shelf->unfinished);
     return code;
+}
+
+int sqlite_history_verify(struct sqlite_history *h, uint64_t *rows, struct why *why) {
+    int code = sqlite_file_ready(&h->file, why);
+    rows[0] = 0;
+    for (uint8_t kind = 1; kind < STORED_KIND_END && code == 0; kind++)
+        code = verify_table(h, kind, &rows[kind], why);
+    return code;
+}
+
+/* Shows rows on, and counts those that are not final. */
+struct recovery {
+    const struct store_visitor *visit;
+    uint64_t unfinished;
+};
+
+static int show_row(void *self, const struct stored_row *row) {
+    struct recovery *r = self;
+    r->unfinished += !row->final;
+    return r->visit->row(r->visit->self, row);
 }
 
 int sqlite_history_visit(struct sqlite_history *h, uint64_t trimmed, const struct store_visitor *visit,
@@ -239,8 +226,16 @@ int sqlite_history_visit(struct sqlite_history *h, uint64_t trimmed, const struc
     int code = sqlite_file_ready(&h->file, why);
     for (uint8_t kind = 1; kind < STORED_KIND_END && code == 0; kind++) {
         sqlite3_stmt *some = statement_of(h, kind, HISTORY_RECOVER);
+        struct recovery r = { .visit = visit };
+        struct store_visitor through = { .row = show_row, .self = &r };
         sqlite3_bind_int64(some, 1, (sqlite3_int64)trimmed);
-        code = walk(h, kind, some, visit, why);
+        code = walk(h, kind, some, &through, why);
+        if (code == 0 && r.unfinished != h->shelves[kind].unfinished) {
+            *h->file.failed = ERR_CORRUPT;
+            code = why_set(why, ERR_CORRUPT, "%s: %s should have %llu unfinished rows, %llu were found",
+                           sqlite_history_name, sqlite_history_table(kind),
+                           (unsigned long long)h->shelves[kind].unfinished, (unsigned long long)r.unfinished);
+        }
     }
     return code;
 }
@@ -256,11 +251,39 @@ static int check_row(const struct stored_row *row, struct why *why) {
     return 0;
 }
 
-/* Insert or replace one row inside a transaction; *fresh: it was not there before. An upsert that updates
- * leaves the last rowid as it was, that is how the two are told apart. */
+/* What a transaction of rows changes in the counters. */
+struct change {
+    int64_t rows[STORED_KIND_END];
+    int64_t unfinished[STORED_KIND_END];
+    int64_t inserted[STORED_KIND_END];
+};
+
+/* Is the row there, and what is it? */
+static int look_back(struct sqlite_history *h, const struct stored_row *row, bool *there, bool *was_final,
+                     uint64_t *was_seq, struct why *why) {
+    sqlite3_stmt *old = statement_of(h, row->kind, HISTORY_OLD);
+    int code = 0;
+    sqlite3_bind_int64(old, 1, (sqlite3_int64)row->id);
+    int result = sqlite3_step(old);
+    *there = result == SQLITE_ROW;
+    *was_final = *there && sqlite3_column_int64(old, 0) != 0;
+    *was_seq = *there ? (uint64_t)sqlite3_column_int64(old, 1) : 0;
+    if (result != SQLITE_ROW && result != SQLITE_DONE)
+        code = sqlite_file_fail(&h->file, result, "fold a row", why);
+    sqlite3_reset(old);
+    return code;
+}
+
+/* Insert or replace one row inside a transaction. */
 static int put_row(struct sqlite_history *h, const struct stored_row *row, uint64_t batch_last, uint64_t span,
-                   bool *fresh, struct why *why) {
+                   struct change *change, struct why *why) {
     sqlite3_stmt *fold = statement_of(h, row->kind, HISTORY_FOLD);
+    bool there = false;
+    bool was_final = false;
+    uint64_t was_seq = 0;
+    int code = look_back(h, row, &there, &was_final, &was_seq, why);
+    if (code != 0 || (there && was_seq > row->seq))
+        return code;
     sqlite3_bind_int64(fold, 1, (sqlite3_int64)row->id);
     sqlite3_bind_int64(fold, 2, (sqlite3_int64)row->key_hash);
     int result = sqlite_file_bind_text(fold, 3, row->key);
@@ -276,30 +299,44 @@ static int put_row(struct sqlite_history *h, const struct stored_row *row, uint6
         result = sqlite_file_bind_bytes(fold, 11, row->image);
     if (result != SQLITE_OK)
         return sqlite_file_fail(&h->file, result, "fold a row", why);
-    sqlite3_set_last_insert_rowid(h->file.db, 0);
-    int code = sqlite_file_step(&h->file, fold, "fold a row", why);
-    *fresh = sqlite3_last_insert_rowid(h->file.db) != 0;
-    return code;
+    change->rows[row->kind] += !there;
+    change->inserted[row->kind] += !there;
+    change->unfinished[row->kind] += !row->final - (there && !was_final);
+    return sqlite_file_step(&h->file, fold, "fold a row", why);
 }
 
-/* Add to the counters of every kind that changed, inside the transaction. */
-static int put_counters(struct sqlite_history *h, const int64_t rows[STORED_KIND_END],
-                        const int64_t inserted[STORED_KIND_END], struct why *why) {
-    int code = 0;
+/* End a transaction of rows: counters, then commit (or roll back when code is not 0). */
+static int finish_rows(struct sqlite_history *h, int code, const struct change *change, const char *doing,
+                       struct why *why) {
+    uint64_t writes = h->writes + 1;
     for (int kind = 1; kind < STORED_KIND_END && code == 0; kind++) {
-        if (rows[kind] == 0 && inserted[kind] == 0)
+        if (change->rows[kind] == 0 && change->unfinished[kind] == 0)
             continue;
         sqlite3_bind_int64(h->counters, 1, kind);
-        sqlite3_bind_int64(h->counters, 2, rows[kind]);
-        sqlite3_bind_int64(h->counters, 3, inserted[kind]);
-        code = sqlite_file_step(&h->file, h->counters, "count rows", why);
+        sqlite3_bind_int64(h->counters, 2, change->rows[kind]);
+        sqlite3_bind_int64(h->counters, 3, change->unfinished[kind]);
+        sqlite3_bind_int64(h->counters, 4, change->inserted[kind]);
+        code = sqlite_file_step(&h->file, h->counters, doing, why);
     }
-    return code;
+    if (code == 0) {
+        sqlite3_bind_int64(h->count_write, 1, (sqlite3_int64)writes);
+        code = sqlite_file_step(&h->file, h->count_write, doing, why);
+    }
+    code = sqlite_file_finish(&h->file, code, doing, why);
+    if (code != 0)
+        return code;
+    for (int kind = 1; kind < STORED_KIND_END; kind++) {
+        h->shelves[kind].rows += (uint64_t)change->rows[kind];
+        h->shelves[kind].unfinished += (uint64_t)change->unfinished[kind];
+        h->shelves[kind].inserted += (uint64_t)change->inserted[kind];
+    }
+    h->writes = writes;
+    return 0;
 }
 
 int sqlite_history_fold(struct sqlite_history *h, const struct stored_row *rows, size_t count,
                         uint64_t batch_last, struct why *why) {
-    int64_t inserted[STORED_KIND_END] = { 0 };
+    struct change change = { .rows = { 0 } };
     int code = sqlite_file_ready(&h->file, why);
     for (size_t i = 0; i < count && code == 0; i++)
         code = check_row(&rows[i], why);
@@ -308,20 +345,9 @@ int sqlite_history_fold(struct sqlite_history *h, const struct stored_row *rows,
     code = sqlite_file_begin(&h->file, why);
     if (code != 0)
         return code;
-    for (size_t i = 0; i < count && code == 0; i++) {
-        const struct history_shelf *shelf = &h->shelves[rows[i].kind];
-        bool fresh = false;
-        code = put_row(h, &rows[i], batch_last, span_of(shelf), &fresh, why);
-        inserted[rows[i].kind] += fresh;
-    }
-    if (code == 0)
-        code = put_counters(h, inserted, inserted, why);
-    code = sqlite_file_finish(&h->file, code, "fold rows", why);
-    for (int kind = 1; kind < STORED_KIND_END && code == 0; kind++) {
-        h->shelves[kind].rows += (uint64_t)inserted[kind];
-        h->shelves[kind].inserted += (uint64_t)inserted[kind];
-    }
-    return code;
+    for (size_t i = 0; i < count && code == 0; i++)
+        code = put_row(h, &rows[i], batch_last, span_of(&h->shelves[rows[i].kind]), &change, why);
+    return finish_rows(h, code, &change, "fold rows", why);
 }
 
 int sqlite_history_find(struct sqlite_history *h, uint8_t kind, uint64_t key_hash,
@@ -393,8 +419,7 @@ static int look(struct sqlite_history *h, uint8_t kind, uint64_t now_ms, uint64_
 static int remove_rows(struct sqlite_history *h, uint8_t kind, const uint64_t *ids, size_t count,
                        struct why *why) {
     sqlite3_stmt *delete = statement_of(h, kind, HISTORY_REMOVE);
-    const int64_t inserted[STORED_KIND_END] = { 0 };
-    int64_t rows[STORED_KIND_END] = { 0 };
+    struct change change = { .rows = { 0 } };
     int code = sqlite_file_begin(&h->file, why);
     if (code != 0)
         return code;
@@ -402,14 +427,9 @@ static int remove_rows(struct sqlite_history *h, uint8_t kind, const uint64_t *i
         sqlite3_bind_int64(delete, 1, (sqlite3_int64)ids[i]);
         code = sqlite_file_step(&h->file, delete, "remove old rows", why);
     }
-    rows[kind] = -(int64_t)count;
-    if (code == 0)
-        code = put_counters(h, rows, inserted, why);
-    code = sqlite_file_finish(&h->file, code, "remove old rows", why);
-    if (code != 0)
-        return code;
-    h->shelves[kind].rows -= count;
-    return read_first_span(h, kind, why);
+    change.rows[kind] = -(int64_t)count;
+    code = finish_rows(h, code, &change, "remove old rows", why);
+    return code == 0 ? read_first_span(h, kind, why) : code;
 }
 
 int sqlite_history_purge(struct sqlite_history *h, uint8_t kind, uint64_t now_ms, uint64_t trimmed,

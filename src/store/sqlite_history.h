@@ -5,7 +5,10 @@
  *       batch      the journal's last batch when the row was written (store.h: what recover and purge need)
  *       span       every 32,768 new rows a new one begins
  *       checksum   XXH3-64 over everything of model/stored.h: SQLite has no checksums of its own
- *   shelf(kind, name, rows, inserted)   how many rows a table has, and how many it ever had
+ *   shelf(kind, name, rows, unfinished, inserted)   how many rows a table has, how many of them are not
+ *       final (recovery must find as many), and how many it ever had
+ *   settle: writes   how many commits of rows there were. The journal notes it with every trim, so a history
+ * that lost its newest commits is noticed when the journal no longer has their records
  *
  * Why spans. key_hash is random, and an index over it alone would have every new row change another page: ten
  * million rows make that index 200 MB, and each insert then costs a page of log. The index is (span,
@@ -17,27 +20,15 @@
 #define STORE_SQLITE_HISTORY_H
 
 #include "store/sqlite_file.h"
+#include "store/sqlite_history_sql.h"
 #include "store/store.h"
 
 #define SQLITE_HISTORY_SPAN_ROWS 32768
 
-/* Statements of one table. */
-enum history_statement {
-    HISTORY_FOLD,
-    HISTORY_FIND,
-    HISTORY_SCAN_DOWN,
-    HISTORY_SCAN_UP,
-    HISTORY_KEYS,
-    HISTORY_RECOVER,
-    HISTORY_LOOK,
-    HISTORY_REMOVE,
-    HISTORY_FIRST_SPAN,
-    HISTORY_STATEMENTS,
-};
-
 struct history_shelf {
     sqlite3_stmt *statements[HISTORY_STATEMENTS];
     uint64_t rows;
+    uint64_t unfinished;
     uint64_t inserted;
     uint64_t span_first; /* no row has a lower span */
 };
@@ -47,12 +38,11 @@ struct sqlite_history {
     uint64_t store; /* the store's number; 0: the file was empty */
     struct history_shelf shelves[STORED_KIND_END];
     sqlite3_stmt *counters;
+    sqlite3_stmt *count_write;
+    _Atomic uint64_t writes; /* durable commits of rows; anyone may read it */
 };
 
 extern const char sqlite_history_name[]; /* "history.db" */
-
-/* The table of a kind: "transactions", ... */
-const char *sqlite_history_table(uint8_t kind);
 
 /* As the functions of the same name in sqlite_journal.h. */
 int sqlite_history_open(struct sqlite_history *h, const struct sqlite_place *place, _Atomic int *failed,

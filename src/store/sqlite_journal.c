@@ -14,10 +14,10 @@ const char sqlite_journal_name[] = "journal.db";
 
 static const char create_sql[] =
     "CREATE TABLE fence(shard INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, seq INTEGER NOT NULL, "
-    "trimmed INTEGER NOT NULL);"
+    "trimmed INTEGER NOT NULL, history INTEGER NOT NULL);"
     "CREATE TABLE journal(place INTEGER PRIMARY KEY, shard INTEGER NOT NULL, epoch INTEGER NOT NULL, "
     "seq INTEGER NOT NULL, checksum INTEGER NOT NULL, batch BLOB NOT NULL);"
-    "INSERT INTO fence VALUES(0, 0, 0, 0);";
+    "INSERT INTO fence VALUES(0, 0, 0, 0, 0);";
 static const char fence_sql[] = "UPDATE fence SET seq = ?3 WHERE shard = ?1 AND epoch = ?2 AND seq = ?3 - 1";
 static const char insert_sql[] =
     "INSERT INTO journal(place, shard, epoch, seq, checksum, batch) VALUES(?1, ?2, ?3, ?4, ?5, ?6)";
@@ -25,8 +25,8 @@ static const char insert_sql[] =
 static const char one_sql[] = "SELECT " COLUMNS " FROM journal WHERE place = ?1";
 static const char all_sql[] = "SELECT " COLUMNS " FROM journal ORDER BY place";
 static const char cut_sql[] = "DELETE FROM journal WHERE place BETWEEN ?1 AND ?2";
-static const char trim_sql[] =
-    "UPDATE fence SET trimmed = ?3 WHERE shard = ?1 AND epoch = ?2 AND seq >= ?3 AND trimmed < ?3";
+static const char trim_sql[] = "UPDATE fence SET trimmed = ?3, history = max(history, ?4) WHERE shard = ?1 "
+                               "AND epoch = ?2 AND seq >= ?3 AND trimmed < ?3";
 static const char take_sql[] =
     "UPDATE fence SET epoch = epoch + ?3 WHERE shard = ?1 AND epoch = ?2 AND seq = ?4";
 
@@ -50,20 +50,24 @@ static int read_fence(struct sqlite_journal *j, struct why *why) {
     int64_t epoch = 0;
     int64_t seq = 0;
     int64_t trimmed = 0;
+    int64_t history = 0;
     int code = sqlite_file_number(&j->file, "SELECT epoch FROM fence WHERE shard = 0", &epoch, why);
     if (code == 0)
         code = sqlite_file_number(&j->file, "SELECT seq FROM fence WHERE shard = 0", &seq, why);
     if (code == 0)
         code = sqlite_file_number(&j->file, "SELECT trimmed FROM fence WHERE shard = 0", &trimmed, why);
+    if (code == 0)
+        code = sqlite_file_number(&j->file, "SELECT history FROM fence WHERE shard = 0", &history, why);
     if (code != 0)
         return code == ERR_NOT_FOUND ? why_set(why, ERR_CORRUPT, "%s: its fence is gone", sqlite_journal_name)
                                      : code;
-    if (epoch < 0 || trimmed < 0 || trimmed > seq || seq > (int64_t)STORE_SEQ_MAX)
+    if (epoch < 0 || history < 0 || trimmed < 0 || trimmed > seq || seq > (int64_t)STORE_SEQ_MAX)
         return why_set(why, ERR_CORRUPT, "%s: its fence is damaged: epoch %lld, batch %lld, trimmed %lld",
                        sqlite_journal_name, (long long)epoch, (long long)seq, (long long)trimmed);
     j->epoch = (uint64_t)epoch;
     j->last = (uint64_t)seq;
     j->trimmed = (uint64_t)trimmed;
+    j->history = (uint64_t)history;
     return 0;
 }
 
@@ -266,7 +270,7 @@ int sqlite_journal_append(struct sqlite_journal *j, uint64_t seq, struct slice b
     return code;
 }
 
-int sqlite_journal_trim(struct sqlite_journal *j, uint64_t seq, struct why *why) {
+int sqlite_journal_trim(struct sqlite_journal *j, uint64_t seq, uint64_t history_writes, struct why *why) {
     int code = sqlite_file_ready(&j->file, why);
     if (code != 0)
         return code;
@@ -278,6 +282,7 @@ int sqlite_journal_trim(struct sqlite_journal *j, uint64_t seq, struct why *why)
     code = sqlite_file_begin(&j->file, why);
     if (code != 0)
         return code;
+    sqlite3_bind_int64(j->trim, 4, (sqlite3_int64)history_writes);
     code = move_fence(j, j->trim, seq, "trim", why);
     if (code == 0) {
         sqlite3_bind_int64(j->cut, 1, place_of(j->trimmed + 1));
@@ -287,5 +292,21 @@ int sqlite_journal_trim(struct sqlite_journal *j, uint64_t seq, struct why *why)
     code = sqlite_file_finish(&j->file, code, "trim", why);
     if (code == 0)
         j->trimmed = seq;
+    return code;
+}
+
+int sqlite_journal_adopt(struct sqlite_journal *j, uint64_t history_writes, struct why *why) {
+    sqlite3_stmt *adopt = NULL;
+    int code = sqlite_file_prepare(&j->file, "UPDATE fence SET history = ?3 WHERE shard = ?1 AND epoch = ?2",
+                                   &adopt, why);
+    if (code == 0)
+        code = sqlite_file_begin(&j->file, why);
+    if (code == 0) {
+        code = move_fence(j, adopt, history_writes, "adopt a history", why);
+        code = sqlite_file_finish(&j->file, code, "adopt a history", why);
+    }
+    sqlite3_finalize(adopt);
+    if (code == 0)
+        j->history = history_writes;
     return code;
 }

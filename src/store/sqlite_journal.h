@@ -1,8 +1,8 @@
 /* The journal half of the embedded store: DATA/journal.db.
  *
- *   fence(shard, epoch, seq, trimmed)   one row per shard: who owns it, its last batch, how far it is trimmed
- *   journal(place, shard, epoch, seq, checksum, batch)   one row per batch above trimmed;
- *                                       place = shard * 2^48 + seq keeps a shard's batches side by side
+ *   fence(shard, epoch, seq, trimmed, history)   one row per shard: who owns it, its last batch, how far it
+ * is trimmed, how many writes the history had then journal(place, shard, epoch, seq, checksum, batch)   one
+ * row per batch above trimmed; place = shard * 2^48 + seq keeps a shard's batches side by side
  *
  * Every commit moves the fence from seq - 1 to seq under the owner's epoch and must change exactly one row;
  * so neither an older owner nor a repeated batch can slip in. The checksum is XXH3-64 over shard, epoch, seq
@@ -21,6 +21,7 @@ struct sqlite_journal {
     _Atomic uint64_t epoch;
     _Atomic uint64_t last;
     _Atomic uint64_t trimmed;
+    uint64_t history; /* the history's writes at the last trim: it must have as many */
     sqlite3_stmt *fence;
     sqlite3_stmt *insert;
     sqlite3_stmt *one;
@@ -45,9 +46,13 @@ int sqlite_journal_verify(struct sqlite_journal *j, uint64_t *batches, uint64_t 
 /* Become the owner: what is there is synced (sqlite_file_trust), then the epoch goes up by step, durably. */
 int sqlite_journal_take(struct sqlite_journal *j, uint64_t step, struct why *why);
 
-/* These as in store.h. append does not tend the file: sqlite_file_tend is the caller's. */
+/* These as in store.h. trim takes the number of durable writes of the history, which hold all the rows.
+ * append does not tend the file: sqlite_file_tend is the caller's. */
 int sqlite_journal_visit(struct sqlite_journal *j, const struct store_visitor *visit, struct why *why);
 int sqlite_journal_append(struct sqlite_journal *j, uint64_t seq, struct slice batch, struct why *why);
-int sqlite_journal_trim(struct sqlite_journal *j, uint64_t seq, struct why *why);
+int sqlite_journal_trim(struct sqlite_journal *j, uint64_t seq, uint64_t history_writes, struct why *why);
+
+/* For upkeep: from now on the history must have so many writes, whatever it had. */
+int sqlite_journal_adopt(struct sqlite_journal *j, uint64_t history_writes, struct why *why);
 
 #endif

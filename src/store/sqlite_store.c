@@ -67,7 +67,7 @@ static int sqlite_append(struct store *s, uint64_t seq, struct slice batch, stru
 
 static int sqlite_trim(struct store *s, uint64_t seq, struct why *why) {
     struct sqlite_store *q = sqlite_of(s);
-    int code = sqlite_journal_trim(&q->journal, seq, why);
+    int code = sqlite_journal_trim(&q->journal, seq, q->history.writes, why);
     if (code == 0)
         sqlite_file_tend(&q->journal.file, NULL);
     return code;
@@ -157,6 +157,17 @@ int sqlite_store_compare(struct watermark_line mark, uint64_t epoch, uint64_t la
         (unsigned long long)last, (unsigned long long)epoch);
 }
 
+int sqlite_store_match(const struct sqlite_journal *journal, const struct sqlite_history *history,
+                       struct why *why) {
+    if (history->writes >= journal->history)
+        return 0;
+    return why_set(
+        why, ERR_CORRUPT,
+        "%s is behind: the journal was trimmed after %llu writes to it, it has %llu. Acknowledged work "
+        "is missing: restore a backup, or see settle store verify",
+        sqlite_history_name, (unsigned long long)journal->history, (unsigned long long)history->writes);
+}
+
 static int make_directory(const char *directory, struct why *why) {
     struct stat found;
     if (mkdir(directory, 0700) != 0 && errno != EEXIST)
@@ -227,7 +238,7 @@ static int open_files(struct sqlite_store *q, const struct sqlite_place *place, 
     if (code == 0 && q->journal.store != q->history.store)
         code = why_set(why, ERR_CORRUPT, "%s and %s belong to two different stores", sqlite_journal_name,
                        sqlite_history_name);
-    return code;
+    return code == 0 ? sqlite_store_match(&q->journal, &q->history, why) : code;
 }
 
 static int take_over(struct sqlite_store *q, struct why *why) {

@@ -34,9 +34,12 @@ int sqlite_store_open(struct store **out, const char *directory, const struct sq
 struct sqlite_journal *sqlite_store_journal(struct store *s);
 struct sqlite_history *sqlite_store_history(struct store *s);
 
-/* The check of a start, for store/upkeep.h too: is a database with this epoch and last batch behind the mark?
+/* Checks of a start, for store/upkeep.h too: is a database with this epoch and last batch behind the mark?
  * ERR_CORRUPT, with both in the sentence. */
 struct watermark_line;
 int sqlite_store_compare(struct watermark_line mark, uint64_t epoch, uint64_t last, struct why *why);
+/* And: does the history have all that the journal was trimmed for? ERR_CORRUPT. */
+int sqlite_store_match(const struct sqlite_journal *journal, const struct sqlite_history *history,
+                       struct why *why);
 
 #endif

@@ -237,6 +237,44 @@ static void a_flipped_bit_in_the_log_is_noticed(void **state) {
     assert_int_equal(open_store(f), ERR_CORRUPT); /* and again */
 }
 
+/* The same in the history's log: the journal was trimmed for rows that are gone with the tail. */
+static void a_history_that_fell_behind_is_noticed(void **state) {
+    struct fixture *f = *state;
+    pid_t child = fork();
+    if (child == 0) {
+        int code = open_store(f);
+        for (uint64_t seq = 1; seq <= 40 && code == 0; seq++) {
+            struct stored_row in = row(seq);
+            char key[32];
+            snprintf(key, sizeof key, "the key of %06llu", (unsigned long long)seq);
+            in.key = slice_text(key);
+            code = append(f, seq);
+            if (code == 0)
+                code = f->store->ops->fold(f->store, &in, 1, NULL);
+        }
+        if (code == 0)
+            code = f->store->ops->trim(f->store, 30, NULL);
+        _exit(code == 0 ? 0 : 1);
+    }
+    int status = 1;
+    waitpid(child, &status, 0);
+    assert_int_equal(status, 0);
+    flip(f, "history.db-wal", place_of(f, "history.db-wal", "the key of 000020"));
+    assert_int_equal(open_store(f), ERR_CORRUPT);
+    assert_non_null(strstr(f->why.text, "history.db is behind: the journal was trimmed after 40 writes"));
+}
+
+/* A row that is owed something must not be missed, whatever hides it. */
+static void a_lost_unfinished_row_is_noticed(void **state) {
+    struct fixture *f = *state;
+    fill(f);
+    close_store(f);
+    change_by_hand(f, "history.db", "DELETE FROM transactions WHERE id = 1");
+    assert_int_equal(open_store(f), 0);
+    assert_int_equal(recover(f), ERR_CORRUPT);
+    assert_string_equal(f->why.text, "history.db: transactions should have 2 unfinished rows, 1 were found");
+}
+
 static void a_flipped_bit_in_a_batch_is_noticed(void **state) {
     struct fixture *f = *state;
     fill(f);
@@ -543,6 +581,8 @@ int main(void) {
         TEST(a_second_owner_is_refused),
         TEST(a_killed_owner_loses_nothing),
         TEST(a_flipped_bit_in_the_log_is_noticed),
+        TEST(a_history_that_fell_behind_is_noticed),
+        TEST(a_lost_unfinished_row_is_noticed),
         TEST(a_flipped_bit_in_a_batch_is_noticed),
         TEST(a_flipped_bit_in_a_row_is_noticed),
         TEST(no_damaged_byte_changes_what_is_read),

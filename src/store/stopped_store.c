@@ -54,10 +54,16 @@ bool stopped_store_behind(const struct stopped_store *s) {
     return s->has_mark && (s->mark.seq > s->journal.last || s->mark.epoch > s->journal.epoch);
 }
 
+bool stopped_store_history_behind(const struct stopped_store *s) {
+    return s->history.writes < s->journal.history;
+}
+
 int stopped_store_take(struct stopped_store *s, const char *directory, uint64_t step, struct why *why) {
     int code = sqlite_file_trust(&s->history.file, why);
     if (code == 0)
         code = sqlite_journal_take(&s->journal, step, why);
+    if (code == 0 && stopped_store_history_behind(s))
+        code = sqlite_journal_adopt(&s->journal, s->history.writes, why);
     if (code != 0)
         return code;
     struct watermark_line line = { .epoch = s->journal.epoch, .seq = s->journal.last };

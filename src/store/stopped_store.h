@@ -27,7 +27,8 @@ void stopped_store_close(struct stopped_store *s);
 
 /* Both files hold what they should: batches, rows, counters, one store. */
 int stopped_store_check(struct stopped_store *s, struct why *why);
-bool stopped_store_behind(const struct stopped_store *s);
+bool stopped_store_behind(const struct stopped_store *s); /* the journal, its watermark */
+bool stopped_store_history_behind(const struct stopped_store *s);
 /* Changes: the epoch goes up by step, and a watermark is put in place that says what is there. */
 int stopped_store_take(struct stopped_store *s, const char *directory, uint64_t step, struct why *why);
 

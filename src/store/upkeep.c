@@ -23,6 +23,14 @@ static void say_loss(const struct stopped_store *s, struct buffer *report) {
         (unsigned long long)s->journal.last, (unsigned long long)s->journal.epoch, (unsigned long long)lost);
 }
 
+static void say_history_loss(const struct stopped_store *s, struct buffer *report) {
+    buffer_add_format(
+        report,
+        "FAULT  %s: the journal was trimmed after %llu writes to it, it has %llu: acknowledged work is "
+        "missing\n",
+        sqlite_history_name, (unsigned long long)s->journal.history, (unsigned long long)s->history.writes);
+}
+
 static void say_ways_out(struct buffer *report) {
     buffer_add_text(
         report,
@@ -57,6 +65,10 @@ int upkeep_explain(const char *directory, struct buffer *report, struct why *why
         say_loss(&s, report);
         say_ways_out(report);
         code = why_set(why, ERR_CORRUPT, "%s is behind its watermark", directory);
+    } else if (stopped_store_history_behind(&s)) {
+        say_history_loss(&s, report);
+        say_ways_out(report);
+        code = why_set(why, ERR_CORRUPT, "%s is behind", sqlite_history_name);
     } else {
         buffer_add_format(report,
                           "Nothing is missing: batch %llu of epoch %llu was acknowledged, batch %llu of "
@@ -153,6 +165,10 @@ int upkeep_verify(const char *directory, struct buffer *report, struct why *why)
     faults += verify_history(&s, report) != 0;
     if (s.journal.store != s.history.store) {
         buffer_add_text(report, "FAULT  the two files belong to two different stores\n");
+        faults++;
+    }
+    if (stopped_store_history_behind(&s)) {
+        say_history_loss(&s, report);
         faults++;
     }
     faults += verify_mark(&s, report) != 0;
@@ -288,7 +304,8 @@ int upkeep_accept_loss(const char *directory, struct slice reason, struct buffer
     int code = stopped_store_open(&s, directory, why);
     if (code != 0)
         return code;
-    if (s.is_copy || (s.has_mark && !stopped_store_behind(&s)))
+    bool lost = !s.has_mark || stopped_store_behind(&s) || stopped_store_history_behind(&s);
+    if (s.is_copy || !lost)
         code = why_set(why, ERR_CONFLICT, "%s: nothing is lost, so nothing was changed", directory);
     if (code == 0)
         code = stopped_store_check(&s, why);

@@ -319,6 +319,25 @@ static void a_missing_watermark_is_accepted_too(void **state) {
     expect_content(f, 20, 15, 1 + UPKEEP_EPOCH_STEP + 1);
 }
 
+static void a_history_behind_is_accepted_too(void **state) {
+    struct fixture *f = *state;
+    char path[SCRATCH_PATH_BYTES * 2];
+    sqlite3 *db = NULL;
+    fill(f);
+    close_store(f);
+    snprintf(path, sizeof path, "%s/journal.db", f->directory);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "UPDATE fence SET history = history + 5", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+    assert_int_equal(open_at(f, f->directory), ERR_CORRUPT);
+    assert_int_equal(upkeep_explain(f->directory, &f->report, &f->why), ERR_CORRUPT);
+    assert_true(reported(f, "trimmed after 25 writes to it, it has 20"));
+    assert_int_equal(upkeep_verify(f->directory, &f->report, &f->why), ERR_CORRUPT);
+    assert_int_equal(upkeep_accept_loss(f->directory, SLICE("known"), &f->report, &f->why), 0);
+    assert_int_equal(open_at(f, f->directory), 0);
+    expect_content(f, 20, 15, 1 + UPKEEP_EPOCH_STEP + 1);
+}
+
 /* A loss is not accepted over damage: that is what backups are for. */
 static void damage_is_not_accepted(void **state) {
     struct fixture *f = *state;
@@ -341,6 +360,7 @@ int main(void) {
         TEST(compact_gives_room_back),
         TEST(a_loss_is_explained_and_accepted),
         TEST(a_missing_watermark_is_accepted_too),
+        TEST(a_history_behind_is_accepted_too),
         TEST(damage_is_not_accepted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

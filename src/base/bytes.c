@@ -8,18 +8,6 @@
 
 #include "base/err.h"
 
-struct slice slice_of(const char *at, size_t length) {
-    return (struct slice){ .at = at, .length = length };
-}
-
-struct slice slice_text(const char *text) {
-    return text == NULL ? SLICE_NONE : slice_of(text, strlen(text));
-}
-
-bool slice_equal(struct slice a, struct slice b) {
-    return a.length == b.length && (a.length == 0 || memcmp(a.at, b.at, a.length) == 0);
-}
-
 bool slice_is(struct slice s, const char *text) {
     return slice_equal(s, slice_text(text));
 }
@@ -52,16 +40,6 @@ size_t slice_find(struct slice s, char byte) {
         return 0;
     const char *hit = memchr(s.at, byte, s.length);
     return hit == NULL ? s.length : (size_t)(hit - s.at);
-}
-
-struct slice slice_from(struct slice s, size_t begin) {
-    if (begin >= s.length)
-        return slice_of(s.at == NULL ? NULL : s.at + s.length, 0);
-    return slice_of(s.at + begin, s.length - begin);
-}
-
-struct slice slice_upto(struct slice s, size_t length) {
-    return slice_of(s.at, length < s.length ? length : s.length);
 }
 
 static bool blank(char c) {
@@ -112,10 +90,6 @@ int buffer_failed(const struct buffer *b) {
     return b->failed;
 }
 
-struct slice buffer_slice(const struct buffer *b) {
-    return slice_of(b->at, b->length);
-}
-
 char *buffer_detach(struct buffer *b, size_t *length) {
     char *at = b->at;
     *length = b->length;
@@ -152,28 +126,6 @@ char *buffer_reserve(struct buffer *b, size_t more) {
 void buffer_grew(struct buffer *b, size_t more) {
     assert(more <= b->capacity - b->length);
     b->length += more;
-}
-
-void buffer_add(struct buffer *b, const void *from, size_t length) {
-    if (length == 0)
-        return;
-    char *to = buffer_reserve(b, length);
-    if (to == NULL)
-        return;
-    memcpy(to, from, length);
-    b->length += length;
-}
-
-void buffer_add_slice(struct buffer *b, struct slice s) {
-    buffer_add(b, s.at, s.length);
-}
-
-void buffer_add_text(struct buffer *b, const char *text) {
-    buffer_add(b, text, strlen(text));
-}
-
-void buffer_add_byte(struct buffer *b, char byte) {
-    buffer_add(b, &byte, 1);
 }
 
 void buffer_add_u64(struct buffer *b, uint64_t number) {

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /* Borrowed bytes: valid as long as whoever owns them says. at may be NULL only when length is 0. */
 struct slice {
@@ -19,9 +20,18 @@ struct slice {
 /* For printf: printf("%.*s", SLICE_PRINT(s)) */
 #define SLICE_PRINT(s) ((int)(s).length), ((s).at == NULL ? "" : (s).at)
 
-struct slice slice_of(const char *at, size_t length);
-struct slice slice_text(const char *text); /* up to its NUL; NULL gives the empty slice */
-bool slice_equal(struct slice a, struct slice b);
+static inline struct slice slice_of(const char *at, size_t length) {
+    return (struct slice){ .at = at, .length = length };
+}
+
+/* Up to its NUL; NULL gives the empty slice. */
+static inline struct slice slice_text(const char *text) {
+    return text == NULL ? SLICE_NONE : slice_of(text, strlen(text));
+}
+static inline bool slice_equal(struct slice a, struct slice b) {
+    return a.length == b.length && (a.length == 0 || memcmp(a.at, b.at, a.length) == 0);
+}
+
 bool slice_is(struct slice s, const char *text);
 bool slice_is_nocase(struct slice s, const char *text); /* ASCII letters only */
 bool slice_starts(struct slice s, const char *text);
@@ -29,8 +39,13 @@ bool slice_ends(struct slice s, const char *text);
 /* Index of the first such byte, or s.length. */
 size_t slice_find(struct slice s, char byte);
 /* The part from index begin (both clamped to the slice's end). */
-struct slice slice_from(struct slice s, size_t begin);
-struct slice slice_upto(struct slice s, size_t length);
+static inline struct slice slice_from(struct slice s, size_t begin) {
+    size_t skipped = begin < s.length ? begin : s.length;
+    return slice_of(s.at == NULL ? NULL : s.at + skipped, s.length - skipped);
+}
+static inline struct slice slice_upto(struct slice s, size_t length) {
+    return slice_of(s.at, length < s.length ? length : s.length);
+}
 /* Without leading and trailing spaces and tabs. */
 struct slice slice_trim(struct slice s);
 /* Unsigned decimal, whole slice, no sign, no spaces. 0, ERR_SYNTAX, or ERR_LIMIT over 64 bits. */
@@ -51,7 +66,9 @@ void buffer_init(struct buffer *b, size_t max);
 void buffer_done(struct buffer *b);  /* frees; the buffer may be initialised again */
 void buffer_clear(struct buffer *b); /* length 0, no failure; keeps the memory */
 int buffer_failed(const struct buffer *b);
-struct slice buffer_slice(const struct buffer *b);
+static inline struct slice buffer_slice(const struct buffer *b) {
+    return slice_of(b->at, b->length);
+}
 /* Detach the bytes: the caller frees them with free(). The buffer is empty afterwards. NULL when nothing was
  * ever written. */
 char *buffer_detach(struct buffer *b, size_t *length);
@@ -60,10 +77,34 @@ char *buffer_detach(struct buffer *b, size_t *length);
  * buffer_grew(). */
 char *buffer_reserve(struct buffer *b, size_t more);
 void buffer_grew(struct buffer *b, size_t more);
-void buffer_add(struct buffer *b, const void *from, size_t length);
-void buffer_add_slice(struct buffer *b, struct slice s);
-void buffer_add_text(struct buffer *b, const char *text);
-void buffer_add_byte(struct buffer *b, char byte);
+
+/* The appends are inline: most of what settle does is writing a few bytes where there is room. */
+static inline void buffer_add(struct buffer *b, const void *from, size_t length) {
+    if (length == 0)
+        return;
+    bool fits = b->failed == 0 && length <= b->capacity - b->length;
+    char *to = fits ? b->at + b->length : buffer_reserve(b, length);
+    if (to == NULL)
+        return;
+    memcpy(to, from, length);
+    b->length += length;
+}
+
+static inline void buffer_add_slice(struct buffer *b, struct slice s) {
+    buffer_add(b, s.at, s.length);
+}
+
+static inline void buffer_add_text(struct buffer *b, const char *text) {
+    buffer_add(b, text, strlen(text));
+}
+
+static inline void buffer_add_byte(struct buffer *b, char byte) {
+    if (b->failed == 0 && b->length < b->capacity)
+        b->at[b->length++] = byte;
+    else
+        buffer_add(b, &byte, 1);
+}
+
 void buffer_add_u64(struct buffer *b, uint64_t number); /* decimal */
 void buffer_add_format(struct buffer *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Drop the first bytes (moves the rest down). */

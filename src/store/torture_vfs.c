@@ -523,8 +523,10 @@ char *torture_file(struct torture *t, const char *name, size_t *length) {
 void torture_put(struct torture *t, const char *name, struct slice bytes) {
     size_t index = 0;
     struct torture_inode *inode = find_inode(t, name, &index);
-    if (inode == NULL)
-        inode = &t->inodes[add_inode(t, name)];
+    if (inode == NULL) {
+        index = add_inode(t, name); /* may move them all */
+        inode = &t->inodes[index];
+    }
     t->bytes -= inode->length;
     inode->length = 0;
     put_bytes(inode, 0, bytes.at, bytes.length);

@@ -10,6 +10,7 @@
 
 #include "protocol/render.h"
 #include "server/api.h"
+#include "server/merge.h"
 
 enum { SLICE_ROWS = 200 };
 
@@ -98,10 +99,6 @@ static uint64_t next_in_memory(const struct visit *v, uint64_t at, const struct 
     return 0;
 }
 
-static bool comes_first(const struct visit *v, uint64_t a, uint64_t b) {
-    return v->query.oldest_first ? a < b : a > b;
-}
-
 /* --- pages --- */
 
 static void add_link(struct visit *v, uint64_t next) {
@@ -166,42 +163,55 @@ static bool is_full(const struct visit *v) {
     return v->part.list.shown >= v->part.list.limit || v->part.list.scanned >= LIMIT_SCAN_ROWS;
 }
 
+/* Is there anything behind the place where the list stands? */
+static bool has_more(const struct visit *v, size_t rows_left, bool more) {
+    const struct transaction *t = NULL;
+    struct stored_entry line = { .id = 0 };
+    return more || rows_left > 0 || next_in_memory(v, v->part.list.at, &t, &line) != 0;
+}
+
+/* Put the next thing, from wherever it comes. Returns its id, 0 when there is none for now. */
+static uint64_t put_next(struct visit *v, const struct stored_row *rows, size_t count, bool more,
+                         size_t *taken) {
+    const struct transaction *t = NULL;
+    struct stored_entry line = { .id = 0 };
+    const struct stored_row *row = *taken < count ? &rows[*taken] : NULL;
+    uint64_t memory = next_in_memory(v, v->part.list.at, &t, &line);
+    struct merge_slice slice = { .next = row == NULL ? 0 : row->id,
+                                 .left = count - *taken,
+                                 .more = more,
+                                 .ascending = v->query.oldest_first };
+    enum merge_choice choice = merge_next(&slice, memory);
+    if (choice == MERGE_WAIT || choice == MERGE_END)
+        return 0;
+    *taken += choice != MERGE_MEMORY;
+    if (choice == MERGE_ROW) {
+        v->part.list.broken |= put_row(v, row) != 0;
+        return row->id;
+    }
+    if (t != NULL)
+        put_transaction(v, t);
+    else
+        put_audit(v, line.id, line.record);
+    return memory;
+}
+
 /* Merge a slice with memory. Returns whether the page was finished. */
 static bool merge(struct visit *v, const struct stored_row *rows, size_t count, bool more) {
-    uint64_t at = v->part.list.at;
-    size_t i = 0;
-    for (;;) {
-        const struct transaction *t = NULL;
-        struct stored_entry line = { .id = 0 };
-        uint64_t in_memory = next_in_memory(v, at, &t, &line);
-        if (i == count && more &&
-            (in_memory == 0 || count == 0 || comes_first(v, rows[count - 1].id, in_memory)))
-            break; /* rows that are not here yet may come before it */
-        if (i == count && in_memory == 0) {
-            finish(v, 0);
-            return true;
-        }
-        if (is_full(v)) {
-            finish(v, at);
-            return true;
-        }
+    size_t taken = 0;
+    uint64_t id;
+    while (!is_full(v) && (id = put_next(v, rows, count, more, &taken)) != 0) {
+        v->part.list.at = id;
         v->part.list.scanned++;
-        if (i < count && (in_memory == 0 || comes_first(v, rows[i].id, in_memory))) {
-            at = rows[i].id;
-            if (put_row(v, &rows[i++]) != 0)
-                v->part.list.broken = true;
-            continue;
-        }
-        if (i < count && rows[i].id == in_memory)
-            i++;
-        at = in_memory;
-        if (t != NULL)
-            put_transaction(v, t);
-        else
-            put_audit(v, line.id, line.record);
     }
-    v->part.list.at = at;
-    return false;
+    if (is_full(v) && has_more(v, count - taken, more)) {
+        finish(v, v->part.list.at);
+        return true;
+    }
+    if (more && !is_full(v))
+        return false; /* the next slice begins behind the last row, which is where the list stands */
+    finish(v, 0);
+    return true;
 }
 
 static void ask_slice(struct visit *v);

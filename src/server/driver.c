@@ -23,6 +23,8 @@ struct turn {
     struct effects effects;
     struct chain seals;
     uint64_t first_us; /* when its first entry was made */
+    bool has_outcome;  /* for crash points: what its records tell of */
+    bool has_final;
 };
 
 /* An outcome that found the turn full; its body follows the struct. */
@@ -110,8 +112,11 @@ static int step(struct driver *d, struct event *event) {
         return code;
     if (entries == 0 && effects->entry_count > 0)
         d->gathering->first_us = d->port.now_us(d->port.self);
-    for (size_t i = 0; i < effects->change_count; i++)
+    d->gathering->has_outcome |= event->kind == EVENT_OUTCOME;
+    for (size_t i = 0; i < effects->change_count; i++) {
+        d->gathering->has_final |= effects->changes[i].finished;
         d->port.changed(d->port.self, &effects->changes[i]);
+    }
     CRASH_POINT(STEPPED);
     return 0;
 }
@@ -390,6 +395,11 @@ void driver_appended(struct driver *d, int code, const char *say) {
         return;
     }
     CRASH_POINT(BATCH_DURABLE);
+    if (turn->has_outcome)
+        CRASH_POINT(OUTCOME_RECORDED);
+    if (turn->has_final)
+        CRASH_POINT(FINISHED);
+    turn->has_outcome = turn->has_final = false;
     count_batch(d);
     d->refused_ms = 0;
     d->opened_us = d->port.now_us(d->port.self);

@@ -60,14 +60,20 @@ const char *json_kind_text(enum json_kind kind) {
     return words[kind];
 }
 
-/* Behind the string that begins at at, in checked bytes. */
+/* Behind the string that begins at at, in checked bytes: at the first quote that an even number of
+ * backslashes stands before. */
 static const char *string_end(const char *at, const char *end) {
-    for (at++; *at != '"'; at++) {
-        if (*at == '\\')
-            at++;
-        assert(at + 1 < end);
+    const char *begin = at + 1;
+    const char *quote = at;
+    for (;;) {
+        const char *escape;
+        quote = memchr(quote + 1, '"', (size_t)(end - quote - 1));
+        assert(quote != NULL);
+        for (escape = quote; escape > begin && escape[-1] == '\\'; escape--)
+            ;
+        if ((quote - escape) % 2 == 0)
+            return quote + 1;
     }
-    return at + 1;
 }
 
 /* Behind the string, array or object that begins at at, in checked bytes. */

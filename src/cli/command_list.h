@@ -1,4 +1,11 @@
-/* Every command's function, for the table in commands.c. Each returns an exit code (enum cli_exit). */
+/* Every command's function, for the table in commands.c, in the order of the files that hold them.
+ *
+ * Each is called once, after the command line was read against its flags and the number of its words was
+ * checked. It returns an exit code (enum cli_exit) and has explained every failure on stderr by then. What it
+ * opened through cli_open is closed for it. None of them touches settled but through cli_ask and libsettle,
+ * so --curl and --dry-run hold for all. The exceptions run the program settled itself: config check and the
+ * store commands on stopped stores, because only settled knows how its files are written, and the demo, which
+ * has a settled of its own. */
 #ifndef CLI_COMMAND_LIST_H
 #define CLI_COMMAND_LIST_H
 

@@ -1,5 +1,6 @@
-/* The table of commands: what exists, how it is called, and where it is done. Help, completion and the manual
- * page are printed from it. */
+/* The table of commands: what exists, how it is called, and where it is done. Help, completion and the
+ * reference are printed from it, so that none of them can forget a command or a flag. A command that is not
+ * in the table does not exist. All of it is constant. */
 #ifndef CLI_COMMANDS_H
 #define CLI_COMMANDS_H
 

@@ -1,4 +1,6 @@
-/* Lists of the API, {"items":[…],"next":"cursor"}, as table, JSON, lines or names, page by page. */
+/* Lists of the API, {"items":[…],"next":"cursor"}, as table, JSON, lines or names, page by page. Each page is
+ * printed before the next is asked for, so a long list costs no memory and a reader that goes away ends it.
+ */
 #ifndef CLI_LISTING_H
 #define CLI_LISTING_H
 

@@ -692,8 +692,13 @@ void http_server_drain(struct http_server *s) {
         struct http_connection *c = CHAIN_OWNER(link, struct http_connection, link);
         next = link->next;
         c->no_more = true;
-        if (c->pending == 0)
+        if (c->pending > 0)
+            continue;
+        /* Nobody on an idle connection would notice a polite half close before its time is over. */
+        if (c->wire == NULL || connection_queued(c->wire) > 0)
             finish(c);
+        else
+            break_off(c);
     }
 }
 

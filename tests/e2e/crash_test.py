@@ -4,6 +4,7 @@ import os
 import random
 import shutil
 import signal
+import socket
 import subprocess
 import time
 
@@ -119,6 +120,20 @@ def test_sigterm_is_not_held_up_by_a_hanging_participant():
     less(time.monotonic() - begin, 20)
     d.start()
     d.until(s.gid(), "committed")
+
+
+def test_sigterm_is_not_held_up_by_idle_connections():
+    d = Daemon().start()
+    kept = [d.client() for _ in range(5)]
+    for client in kept:
+        equal(client.request("GET", "/healthz").status, 200)
+    fresh = socket.create_connection(("127.0.0.1", d.port))
+    time.sleep(0.1)
+    d.signal(signal.SIGTERM)
+    begin = time.monotonic()
+    equal(d.wait_exit(), 0)
+    less(time.monotonic() - begin, 3)
+    fresh.close()
 
 
 def test_sigterm_answers_a_waiting_client():

@@ -20,7 +20,7 @@ bool is_pivot(const struct step *s) {
 }
 
 bool pivot_in_doubt(const struct step *s) {
-    return drive_pivot_in_doubt(s->transaction) && !MUTANT(pivot_doubt_ignored);
+    return owed_pivot_in_doubt(s->transaction) && !MUTANT(pivot_doubt_ignored);
 }
 
 bool out_of_patience(const struct step *s) {

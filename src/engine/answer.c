@@ -155,6 +155,6 @@ int answer_recover(struct engine *e, uint64_t batch, uint64_t id, uint32_t seq, 
         a->thing.complete = true;
     }
     if (result == 0 && batch > 0)
-        thing_recovered(e, &a->thing, batch);
+        thing_dirty(e, &a->thing, batch);
     return result;
 }

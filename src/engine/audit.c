@@ -75,7 +75,7 @@ int audit_recover(struct engine *e, uint64_t batch, uint64_t id, struct slice re
         keep(e, id, record, &line);
         if (line == NULL)
             return ERR_MEMORY;
-        thing_recovered(e, &line->thing, batch);
+        thing_dirty(e, &line->thing, batch);
     }
     e->audit_id = id;
     memcpy(e->audit_hash, entry.hash, sizeof e->audit_hash);

@@ -87,7 +87,7 @@ static void suspend(struct step *s) {
 
 static void resume(struct step *s) {
     suspend_or_resume(s, RECORD_RESUMED, !s->transaction->suspended);
-    obey_deadline(s); /* it waited for this, and nothing new may start before it */
+    judge_deadline(s); /* it waited for this, and nothing new may start before it */
 }
 
 static void force(struct step *s) {
@@ -111,16 +111,12 @@ static void force(struct step *s) {
     answer(s, REPLY_STATE, SLICE_NONE);
 }
 
-static bool in_progress(const struct operation *o) {
-    return o->status == OPERATION_RUNNING || o->status == OPERATION_WAITING ||
-           o->status == OPERATION_RETRYING;
-}
-
 /* The operation of the branch that is to be settled by hand: the one named, or whichever is in progress. */
 static bool find_operation(struct step *s) {
     const struct branch *b = &s->transaction->branches[s->branch];
     for (uint8_t role = 0; role < ROLE_COUNT; role++) {
-        if ((s->event->role != ROLE_COUNT && s->event->role != role) || !in_progress(&b->operation[role]))
+        if ((s->event->role != ROLE_COUNT && s->event->role != role) ||
+            !owed_in_progress(&b->operation[role]))
             continue;
         s->role = role;
         return true;

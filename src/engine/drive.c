@@ -1,116 +1,11 @@
-/* Which operations are owed: what may start now, what is out, and when nothing is left. Shared by every
- * pattern; the order of things (reliability.md G7) is decided here and nowhere else. */
+/* Driving: start what is owed, send what is allowed, and finish when nothing is left. Shared by every
+ * pattern. */
 #include <assert.h>
 
 #include "base/limits.h"
 #include "engine/mutant.h"
+#include "engine/owed.h"
 #include "engine/seat.h"
-
-static bool in_progress(const struct operation *o) {
-    return o->status == OPERATION_RUNNING || o->status == OPERATION_WAITING ||
-           o->status == OPERATION_RETRYING;
-}
-
-static bool succeeded(const struct operation *o) {
-    return o->status == OPERATION_DONE || (o->status == OPERATION_RESOLVED && !o->not_done);
-}
-
-/* Whether the forward operation may have left something behind. */
-bool drive_undo_needed(const struct transaction *t, const struct branch *b) {
-    const struct operation *o = &b->operation[ROLE_FORWARD];
-    if (b->to[ROLE_BACKWARD].url.length == 0)
-        return false;
-    if (t->drive == DRIVE_CLIENT)
-        return !MUTANT(client_work_not_undone); /* the client may have run it, whatever we know */
-    switch (o->status) {
-    case OPERATION_DONE:
-        return true;
-    case OPERATION_RESOLVED:
-        return !o->not_done;
-    case OPERATION_REFUSED:
-        return o->attempt > 0 && ((o->ever_unknown && !MUTANT(unknown_not_compensated)) ||
-                                  (b->cancel_always && !MUTANT(cancel_always_ignored)));
-    case OPERATION_SKIPPED:
-        return o->ever_unknown || o->ever_working;
-    default:
-        return MUTANT(compensates_beside_open_call);
-    }
-}
-
-/* A pivot without a compensation that was called and has not answered: neither rolling back nor committing
- * would be true. */
-bool drive_pivot_in_doubt(const struct transaction *t) {
-    for (size_t i = 0; i < t->branch_count; i++) {
-        const struct branch *b = &t->branches[i];
-        const struct operation *o = &b->operation[ROLE_FORWARD];
-        if (!b->pivot || b->to[ROLE_BACKWARD].url.length > 0)
-            continue;
-        return o->status == OPERATION_RUNNING ||
-               (in_progress(o) && (o->open || o->ever_unknown || o->ever_working));
-    }
-    return false;
-}
-
-static bool predecessors_succeeded(const struct transaction *t, const struct branch *b) {
-    for (size_t i = 0; i < b->after_count; i++)
-        if (!succeeded(&t->branches[b->after[i]].operation[ROLE_FORWARD]) && !MUTANT(starts_too_early))
-            return false;
-    return true;
-}
-
-/* Whether nothing of this branch is left to undo. */
-static bool is_undone(const struct transaction *t, const struct branch *b) {
-    const struct operation *forward = &b->operation[ROLE_FORWARD];
-    const struct operation *backward = &b->operation[ROLE_BACKWARD];
-    if (in_progress(forward) || forward->open)
-        return false;
-    return !drive_undo_needed(t, b) || backward->status == OPERATION_DONE ||
-           backward->status == OPERATION_RESOLVED;
-}
-
-/* Reverse order (I-S4): a branch waits while anything that comes after it, directly or through others, is not
- * undone. One pass from the end settles it when branches stand in their order, which they nearly always do.
- */
-static void hold_predecessors(const struct transaction *t, bool held[LIMIT_BRANCHES]) {
-    bool changed = t->status == STATUS_ROLLING_BACK && !MUTANT(order_not_reversed);
-    assert(t->branch_count <= LIMIT_BRANCHES);
-    while (changed) {
-        changed = false;
-        for (size_t i = t->branch_count; i-- > 0;) {
-            const struct branch *b = &t->branches[i];
-            if (!held[i] && is_undone(t, b))
-                continue;
-            for (size_t k = 0; k < b->after_count; k++) {
-                changed |= !held[b->after[k]] && b->after[k] > i;
-                held[b->after[k]] = true;
-            }
-        }
-    }
-}
-
-static bool may_start_forward(const struct transaction *t, const struct branch *b) {
-    bool going = t->status == STATUS_ACTIVE || (t->status == STATUS_COMMITTING && t->mode == MODE_SAGA);
-    return going && t->drive == DRIVE_SERVER && predecessors_succeeded(t, b);
-}
-
-static bool may_start_backward(const struct transaction *t, const struct branch *b) {
-    const struct operation *forward = &b->operation[ROLE_FORWARD];
-    bool over = (!in_progress(forward) && !forward->open) || MUTANT(compensates_beside_open_call);
-    return t->status == STATUS_ROLLING_BACK && over && drive_undo_needed(t, b);
-}
-
-static bool may_start(const struct transaction *t, const struct branch *b, uint8_t role, bool held) {
-    if (b->operation[role].status != OPERATION_PENDING || b->to[role].url.length == 0)
-        return false;
-    switch (role) {
-    case ROLE_FORWARD:
-        return may_start_forward(t, b);
-    case ROLE_CONFIRM:
-        return t->status == STATUS_COMMITTING || (MUTANT(confirms_before_decision) && t->mode == MODE_TCC);
-    default:
-        return !held && may_start_backward(t, b);
-    }
-}
 
 /* Fill the body's references before the first call, once. A value that is not there is the same as the
  * participant refusing. */
@@ -155,19 +50,11 @@ static void start_owed(struct step *s) {
     struct transaction *t = s->transaction;
     uint8_t status = t->status;
     bool held[LIMIT_BRANCHES] = { false };
-    hold_predecessors(t, held);
+    owed_hold(t, held);
     for (uint16_t i = 0; i < t->branch_count && t->status == status; i++)
         for (uint8_t role = 0; role < ROLE_COUNT && t->status == status; role++)
-            if (may_start(t, &t->branches[i], role, held[i]))
+            if (owed_may_start(t, &t->branches[i], role, held[i]))
                 start(s, i, role);
-}
-
-static bool anything_in_progress(const struct transaction *t) {
-    for (size_t i = 0; i < t->branch_count; i++)
-        for (int role = 0; role < ROLE_COUNT; role++)
-            if (in_progress(&t->branches[i].operation[role]) || t->branches[i].operation[role].open)
-                return true;
-    return false;
 }
 
 static void emit(struct step *s, uint16_t branch, uint8_t role) {
@@ -199,7 +86,7 @@ static void emit(struct step *s, uint16_t branch, uint8_t role) {
 /* A forward operation whose attempt was allowed but is not out when the decision is to roll back will never
  * be sent. */
 static bool is_moot(const struct step *s, const struct operation *o, uint8_t role) {
-    return s->transaction->status == STATUS_ROLLING_BACK && role == ROLE_FORWARD && in_progress(o) &&
+    return s->transaction->status == STATUS_ROLLING_BACK && role == ROLE_FORWARD && owed_in_progress(o) &&
            !o->open && !o->interrupted;
 }
 
@@ -219,7 +106,7 @@ static void drop_moot(struct step *s) {
 static bool wants_out(const struct operation *o, uint64_t now_ms) {
     if (o->open || o->interrupted)
         return false;
-    return o->status == OPERATION_RUNNING || (in_progress(o) && o->next_ms <= now_ms);
+    return o->status == OPERATION_RUNNING || (owed_in_progress(o) && o->next_ms <= now_ms);
 }
 
 static void send_allowed(struct step *s) {
@@ -245,7 +132,7 @@ void drive(struct step *s) {
             continue;
         if (t->status == STATUS_ROLLING_BACK)
             drop_moot(s);
-        if (!anything_in_progress(t)) {
+        if (!owed_anything(t)) {
             if (!rule_obey(s, ON_NOTHING_OWED))
                 return;
             continue;

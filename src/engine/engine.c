@@ -21,7 +21,7 @@ int engine_new(struct engine **out, const struct engine_options *options, struct
     if (e == NULL)
         return why_set(why, ERR_MEMORY, "no memory for the engine");
     e->options = *options;
-    memory_init(&e->memory, options->memory_max);
+    memory_init(&e->memory, SIZE_MAX / 2); /* the limit is for new work only, see submit.c */
     table_init(&e->seats);
     order_init(&e->by_id);
     due_heap_init(&e->due);

@@ -22,7 +22,7 @@
 struct engine;
 
 struct engine_options {
-    size_t memory_max;        /* bytes for all transactions */
+    size_t memory_max;        /* bytes for all transactions: above 90 % of it new ones are refused */
     uint32_t unfinished_max;  /* transactions */
     uint32_t calls_max;       /* calls out at the same time; more wait in the engine */
     uint32_t attention_tries; /* failed attempts of one operation before it needs attention */

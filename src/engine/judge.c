@@ -38,3 +38,14 @@ void judge_settled(struct step *s, bool not_done) {
     else
         rule_obey(s, ON_STEP_SETTLED);
 }
+
+void judge_deadline(struct step *s) {
+    const struct transaction *t = s->transaction;
+    struct reply reply = s->effects->reply;
+    if (t->status != STATUS_ACTIVE || t->deadline_ms > s->event->now_ms)
+        return;
+    s->cause = CAUSE_DEADLINE;
+    s->text = SLICE("not decided before its deadline");
+    rule_obey(s, ON_DEADLINE);
+    s->effects->reply = reply; /* nobody asked */
+}

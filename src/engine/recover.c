@@ -83,7 +83,7 @@ static int transaction_entry(struct engine *e, uint64_t batch, const struct stor
         return result;
     seat->thing.seq = entry->seq;
     seat->thing.complete = status_is_final(seat->transaction.status);
-    thing_recovered(e, &seat->thing, batch);
+    thing_dirty(e, &seat->thing, batch);
     return 0;
 }
 

@@ -71,7 +71,7 @@ uint64_t retry_next(const struct step *s) {
 bool retry_out_of_patience(const struct step *s) {
     const struct branch *b = &s->transaction->branches[s->branch];
     const struct operation *o = &b->operation[s->role];
-    if (!has_own_patience(s, b) || drive_pivot_in_doubt(s->transaction))
+    if (!has_own_patience(s, b) || owed_pivot_in_doubt(s->transaction))
         return false;
     return s->event->now_ms >= o->first_ms + b->retry.for_ms;
 }

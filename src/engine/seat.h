@@ -11,6 +11,7 @@
 #include "base/order.h"
 #include "base/table.h"
 #include "engine/engine.h"
+#include "engine/owed.h"
 #include "engine/rule.h"
 
 /* Anything with records of its own. It is *dirty* while the journal has records of it that its row in history
@@ -28,6 +29,10 @@ struct thing {
     struct chain dirty;   /* in engine.dirty, by dirty_batch; or in engine.folding */
     struct chain ready;   /* in engine.ready: complete and not yet folded */
 };
+
+static inline struct thing *thing_of(struct chain *dirty) {
+    return CHAIN_OWNER(dirty, struct thing, dirty);
+}
 
 /* A transaction and its place in the engine. */
 struct seat {
@@ -115,7 +120,9 @@ void step_end(struct step *s);
 /* Put any thing's record into the batch and mark the thing dirty. */
 void thing_put(struct engine *e, struct effects *effects, struct thing *thing, struct slice record);
 void thing_clean(struct engine *e, struct thing *thing); /* take it off every list */
-void thing_recovered(struct engine *e, struct thing *thing, uint64_t batch);
+/* The thing has a record in this batch that history lacks. */
+void thing_dirty(struct engine *e, struct thing *thing, uint64_t batch);
+void thing_unfold(struct engine *e, struct thing *thing); /* its row did not become durable after all */
 
 /* seats.c */
 struct seat *seat_find(const struct engine *e, struct slice namespace_name, struct slice gid);
@@ -129,12 +136,11 @@ void seat_schedule(struct engine *e, struct seat *seat, uint64_t now_ms);
 
 /* drive.c: start what is owed, finish when nothing is. */
 void drive(struct step *s);
-bool drive_undo_needed(const struct transaction *t, const struct branch *b);
-bool drive_pivot_in_doubt(const struct transaction *t);
 
 /* judge.c: what an outcome means. */
 void judge(struct step *s, const struct outcome *outcome);
 void judge_settled(struct step *s, bool not_done); /* the operation was settled by hand */
+void judge_deadline(struct step *s);               /* roll back when it has passed */
 
 /* retry.c: when the next attempt is due, and whether somebody should look. */
 uint64_t retry_next(const struct step *s);
@@ -145,13 +151,12 @@ bool retry_needs_attention(const struct step *s);
  * grows too large). */
 int reference_fill(const struct transaction *t, uint16_t branch, struct buffer *out, struct why *why);
 
-/* submit.c, command.c, tick.c */
+/* submit.c, command.c, arrival.c */
 void submit_step(struct engine *e, const struct event *event, struct effects *effects);
 void command_step(struct engine *e, const struct event *event, struct effects *effects);
 void outcome_step(struct engine *e, const struct event *event, struct effects *effects);
 void tick_step(struct engine *e, const struct event *event, struct effects *effects);
 void register_step(struct step *s);
-void obey_deadline(struct step *s); /* roll back when it has passed */
 bool batch_is_full(const struct effects *effects, size_t more);
 
 /* audit.c */

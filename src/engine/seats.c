@@ -108,7 +108,7 @@ void seat_schedule(struct engine *e, struct seat *seat, uint64_t now_ms) {
     const struct transaction *t = &seat->transaction;
     uint64_t at_ms = UINT64_MAX;
     if (!status_is_final(t->status) && !t->suspended) {
-        if (t->status == STATUS_ACTIVE && !drive_pivot_in_doubt(t))
+        if (t->status == STATUS_ACTIVE && !owed_pivot_in_doubt(t))
             at_ms = t->deadline_ms;
         for (size_t i = 0; i < t->branch_count; i++)
             for (int role = 0; role < ROLE_COUNT; role++)

@@ -7,7 +7,8 @@
 #include "engine/mutant.h"
 #include "engine/seat.h"
 
-/* New work is shed before memory is short, so that what is unfinished can go on. */
+/* New work is shed before memory is short. What was accepted goes on whatever it takes, also over a restart:
+ * refusing memory to it would end the daemon and not let it come back (P12). */
 enum {
     MEMORY_FOR_NEW_PERCENT = 90,
 };
@@ -20,7 +21,7 @@ static size_t size_of_request(const struct transaction_request *q) {
 }
 
 static bool has_memory(const struct engine *e, const struct transaction_request *q) {
-    return e->memory.used + size_of_request(q) <= e->memory.max / 100 * MEMORY_FOR_NEW_PERCENT;
+    return e->memory.used + size_of_request(q) <= e->options.memory_max / 100 * MEMORY_FOR_NEW_PERCENT;
 }
 
 static void answer(struct effects *effects, uint8_t kind, const struct transaction *t, struct slice text) {
@@ -149,7 +150,7 @@ void register_step(struct step *s) {
         answer(s->effects, REPLY_NOT_ALLOWED, t,
                SLICE("the transaction has 1000 branches, the most there may be"));
     } else if (s->engine->memory.used + q->body.length + 4096 >
-               s->engine->memory.max / 100 * MEMORY_FOR_NEW_PERCENT) {
+               s->engine->options.memory_max / 100 * MEMORY_FOR_NEW_PERCENT) {
         answer(s->effects, REPLY_NO_MEMORY, NULL, SLICE("limits.memory"));
     } else {
         struct record r = { .kind = RECORD_BRANCH, .added = q };

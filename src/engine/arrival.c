@@ -1,0 +1,142 @@
+/* What arrives: every event finds its step here. */
+#include <assert.h>
+
+#include "engine/mutant.h"
+#include "engine/seat.h"
+
+/* About how much a step can add to the batch, payloads apart. */
+static size_t room_for(const struct event *event) {
+    size_t bytes = 64 * 1024;
+    if (event->kind == EVENT_SUBMIT)
+        for (size_t i = 0; i < event->request->branch_count; i++)
+            bytes += event->request->branches[i].body.length + 256;
+    if (event->kind == EVENT_OUTCOME)
+        bytes += event->outcome->body.length;
+    return bytes;
+}
+
+int engine_step(struct engine *e, const struct event *event, struct effects *effects) {
+    assert(event->kind > 0);
+    assert(event->kind < EVENT_KIND_END);
+    assert(e->batch > 0);
+    effects_clear_step(effects);
+    if (batch_is_full(effects, room_for(event)))
+        return ERR_LIMIT;
+    if (e->shown_loaded)
+        transaction_done(&e->shown);
+    e->shown_loaded = false;
+    switch (event->kind) {
+    case EVENT_SUBMIT:
+        submit_step(e, event, effects);
+        break;
+    case EVENT_OUTCOME:
+        outcome_step(e, event, effects);
+        break;
+    case EVENT_TICK:
+        tick_step(e, event, effects);
+        break;
+    case EVENT_NOTE:
+        audit_put(e, effects, event, "note");
+        break;
+    default:
+        command_step(e, event, effects);
+    }
+    if (effects->reply.kind != 0) {
+        effects->reply.ticket = event->ticket;
+        effects->reply.event = event->kind;
+        trace_reply(effects, &effects->reply);
+    }
+    return 0;
+}
+
+void outcome_step(struct engine *e, const struct event *event, struct effects *effects) {
+    const struct outcome *outcome = event->outcome;
+    struct seat *seat = order_find(&e->by_id, outcome->transaction);
+    struct step s;
+    if (seat == NULL || outcome->branch >= seat->transaction.branch_count)
+        return;
+    struct operation *o = &seat->transaction.branches[outcome->branch].operation[outcome->role];
+    if (!o->open || o->attempt != outcome->attempt)
+        return; /* not a call of this life of the daemon */
+    o->open = false;
+    seat->open_calls--;
+    e->figures.calls_open--;
+    e->figures.verdicts[outcome->verdict]++;
+    step_begin(&s, e, event, effects, seat);
+    if (owed_in_progress(o))
+        judge(&s, outcome);
+    drive(&s);
+    step_end(&s);
+    if (seat->thing.complete && seat->open_calls == 0 && seat->thing.dirty_batch == 0 && !seat->thing.folding)
+        seat_leave(e, seat); /* ended by hand while this call was out; its row is durable */
+}
+
+/* What recovery found allowed: nobody knows whether it was sent. It counts as an attempt, and the next one
+ * has its own number. */
+static void settle_interrupted(struct step *s) {
+    struct transaction *t = s->transaction;
+    for (uint16_t i = 0; i < t->branch_count; i++)
+        for (uint8_t role = 0; role < ROLE_COUNT; role++) {
+            struct operation *o = &t->branches[i].operation[role];
+            if (!o->interrupted)
+                continue;
+            o->interrupted = false;
+            if (o->status == OPERATION_RESOLVED)
+                continue; /* an operator was faster than the first tick */
+            struct outcome outcome = {
+                .transaction = t->id,
+                .branch = i,
+                .role = role,
+                .verdict = MUTANT(interrupted_not_counted) ? VERDICT_NOT_SENT : VERDICT_INTERRUPTED,
+                .attempt = o->attempt,
+                .body = SLICE(
+                    "settled was restarted while this attempt was allowed; whether it arrived is unknown"),
+            };
+            judge(s, &outcome);
+        }
+}
+
+static void wake(struct engine *e, const struct event *event, struct effects *effects, struct seat *seat) {
+    struct step s;
+    step_begin(&s, e, event, effects, seat);
+    settle_interrupted(&s);
+    const struct transaction *t = s.transaction;
+    if (MUTANT(deadline_after_decision) && t->status == STATUS_COMMITTING && t->deadline_ms <= event->now_ms)
+        roll_back(&s);
+    judge_deadline(&s);
+    drive(&s);
+    step_end(&s);
+}
+
+enum {
+    WAKES_PER_TICK = 512,
+};
+
+void tick_step(struct engine *e, const struct event *event, struct effects *effects) {
+    e->ticked_ms = event->now_ms;
+    answers_forget(e, event->now_ms, effects);
+    for (int i = 0; i < WAKES_PER_TICK; i++) {
+        struct due *due = due_first(&e->due);
+        if (due == NULL || due->at_ms > event->now_ms || batch_is_full(effects, 64 * 1024))
+            return;
+        struct seat *seat = CHAIN_OWNER(due, struct seat, due);
+        wake(e, event, effects, seat);
+        if (seat->due.place != 0 && seat->due.at_ms <= event->now_ms)
+            return; /* it waits for a call to come back; so does everything behind it */
+    }
+}
+
+enum {
+    PAUSE_WHEN_FULL_MS = 20,
+};
+
+uint64_t engine_due(const struct engine *e) {
+    const struct due *due = due_first(&e->due);
+    const struct due *answer = due_first(&e->answers_due);
+    uint64_t at_ms = due == NULL ? UINT64_MAX : due->at_ms;
+    if (due != NULL && e->figures.calls_open >= e->options.calls_max && at_ms <= e->ticked_ms)
+        at_ms = e->ticked_ms + PAUSE_WHEN_FULL_MS; /* the last tick could not serve it either */
+    if (answer != NULL && answer->at_ms < at_ms)
+        at_ms = answer->at_ms;
+    return at_ms;
+}

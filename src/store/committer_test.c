@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "store/committer.h"
 #include "store/faulty.h"
@@ -469,6 +470,42 @@ static void a_copy_under_load_is_one_moment(void **state) {
                      number_in(copy, "history.db", "SELECT count(*) FROM transactions"));
 }
 
+/* Stopped in the middle of a copy, at one place or another: it is given up and leaves nothing, or it was
+ * done. */
+static void a_stop_gives_a_copy_up(void **state) {
+    struct desk *d = *state;
+    char copy[SCRATCH_PATH_BYTES + 16];
+    static char image[4000];
+    unsigned given_up = 0;
+    snprintf(copy, sizeof copy, "%s/copy", d->directory);
+    for (int round = 0; round < 12; round++) {
+        struct store *s = NULL;
+        assert_int_equal(sqlite_store_open(&s, d->directory, NULL, &d->why), 0);
+        for (uint64_t id = 1; id <= 600 && round == 0; id++) {
+            struct stored_row in = row(id);
+            in.image = slice_of(image, sizeof image);
+            assert_int_equal(s->ops->fold(s, &in, 1, NULL), 0);
+            assert_int_equal(s->ops->append(s, id, slice_of(image, sizeof image), NULL), 0);
+        }
+        d->stopped = false;
+        d->answers = 0;
+        open_over(d, s, 0);
+        assert_int_equal(committer_backup(d->committer, copy, done_backup, d), 0);
+        nanosleep(&(struct timespec){ .tv_nsec = round * 400000 }, NULL);
+        struct stored_row in = row(1);
+        in.seq = 2;
+        assert_int_equal(committer_fold(d->committer, &in, 1, done_fold, d), 0);
+        stop(d);
+        assert_int_equal(d->answers, 2);
+        if (d->by_letter['b'] == 1 && access(copy, F_OK) != 0)
+            given_up++;
+        else
+            scratch_remove(copy);
+        d->by_letter['b'] = 0;
+    }
+    assert_true(given_up > 0);
+}
+
 static void only_embedded_stores_are_copied(void **state) {
     struct desk *d = *state;
     char copy[SCRATCH_PATH_BYTES + 16];
@@ -492,6 +529,7 @@ int main(void) {
         TEST(bad_options_are_refused),
         TEST(a_copy_under_load_is_one_moment),
         TEST(only_embedded_stores_are_copied),
+        TEST(a_stop_gives_a_copy_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

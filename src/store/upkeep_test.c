@@ -208,6 +208,7 @@ static void an_archive_is_put_in_place(void **state) {
     assert_int_equal(got, tar_pack_bytes(p));
     tar_pack_close(p);
     snprintf(archive, sizeof archive, "%s/a.tar", f->base);
+    close_store(f);
     /* Cut anywhere, damaged in a batch, or whole. */
     for (size_t length = 0; length < got - 1024; length += got / 7) {
         assert_int_equal(scratch_write(f->base, "a.tar", slice_of(bytes, length)), 0);

@@ -75,14 +75,44 @@ static void on_sealed(struct driver_seal *seal) {
     CRASH_POINT(REPLY_SENT);
 }
 
+/* The batch that would make the answer true finds no room on the disk. It may still come to be. */
+static void on_stuck(struct driver_seal *seal) {
+    struct visit *v = CHAIN_OWNER(seal, struct visit, seal);
+    struct problem p;
+    buffer_clear(&v->exchange.extra);
+    v->answered = false;
+    PROBLEM_SAY(
+        &p, PROBLEM_STORE_UNAVAILABLE,
+        "the disk has no room; whether this will be done is not known yet. Repeat it, with the same gid or "
+        "Idempotency-Key, to learn");
+    p.retry_after_ms = 1000;
+    visit_refuse(v, &p);
+}
+
 void visit_answer(struct visit *v, uint16_t status, const char *content_type) {
     render(v, status, content_type);
     exchange_send(&v->exchange);
 }
 
+/* The answer to an act under an Idempotency-Key is saved in the turn of the act (design.md 4 (17)); so is a
+ * conflict, which is an answer about state like any other. */
+static void remember(struct visit *v, uint16_t status) {
+    struct daemon *d = v->daemon;
+    bool worth = status < 300 || status == 409;
+    if (v->key.length == 0 || v->replayed || v->match.route->key != ROUTE_KEY_ANSWER || !worth)
+        return;
+    /* When the turn is too full for it the answer is not remembered: a repeat then gives the command again,
+     * and finds it obeyed. */
+    if (driver_remember(d->driver, v->namespace_name, v->key, v->fingerprint, status,
+                        buffer_slice(&d->scratch)) == 0)
+        CRASH_POINT(ANSWER_SAVED);
+}
+
 void visit_answer_sealed(struct visit *v, uint16_t status, const char *content_type) {
+    remember(v, status);
     render(v, status, content_type);
     v->seal.open = on_sealed;
+    v->seal.stuck = on_stuck;
     driver_seal(v->daemon->driver, &v->seal);
 }
 

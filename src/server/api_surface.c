@@ -191,6 +191,9 @@ void api_stats(struct visit *v) {
 }
 
 void api_second(struct daemon *d) {
+    enum { PATIENCE_MS = 2000 };
+    if (driver_stuck_ms(d->driver) > PATIENCE_MS)
+        driver_release_stuck(d->driver);
     stream_second(d);
 }
 

@@ -18,21 +18,8 @@ static void render_to_scratch(struct visit *v, const struct transaction *t) {
     render_transaction(&w, NULL, t);
 }
 
-/* An answer under an Idempotency-Key is saved in the turn of the act. */
-static void remember(struct visit *v, uint16_t status) {
-    struct daemon *d = v->daemon;
-    if (v->key.length == 0 || v->match.route->key != ROUTE_KEY_ANSWER || status >= 300)
-        return;
-    /* When the turn is too full for it the answer is not remembered: a repeat then obeys the command again,
-     * which finds it obeyed. */
-    if (driver_remember(d->driver, v->namespace_name, v->key, v->fingerprint, status,
-                        buffer_slice(&d->scratch)) == 0)
-        CRASH_POINT(ANSWER_SAVED);
-}
-
 static void answer_state(struct visit *v, const struct transaction *t, uint16_t status) {
     render_to_scratch(v, t);
-    remember(v, status);
     visit_answer_sealed(v, status, json);
 }
 
@@ -266,7 +253,8 @@ static bool replay(struct visit *v) {
     }
     exchange_header(&v->exchange, "Settle-Replayed", SLICE("true"));
     buffer_add_slice(visit_scratch(v), before->body);
-    visit_answer_sealed(v, before->http, json);
+    v->replayed = true;
+    visit_answer_sealed(v, before->http, before->http < 400 ? json : "application/problem+json");
     return true;
 }
 

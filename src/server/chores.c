@@ -22,6 +22,7 @@ enum {
     TRIM_EVERY_MS = 1000,
     PURGE_ROWS = 200,
     PURGE_PACE_MS = 50,
+    PURGE_SOON_MS = 200, /* after a start or new settings: what must be done first comes first */
     PURGE_EVERY_MS_MIN = 500,
     PURGE_EVERY_MS_MAX = 60000,
 };
@@ -75,7 +76,7 @@ void chores_retain(struct chores *u, uint64_t retain_ms) {
     uint64_t every = retain_ms / 4;
     every = every < PURGE_EVERY_MS_MIN ? PURGE_EVERY_MS_MIN : every;
     u->purge_every_ms = every > PURGE_EVERY_MS_MAX ? PURGE_EVERY_MS_MAX : every;
-    u->purge_due_ms = 0;
+    u->purge_due_ms = 0; /* the next round sets it */
 }
 
 static void trim(struct chores *u, uint64_t now_ms) {
@@ -140,6 +141,8 @@ void chores_round(struct chores *u, uint64_t now_ms, uint64_t durable, uint64_t 
         return;
     if (!u->folding && now_ms >= u->fold_due_ms)
         collect_rows(u, now_ms, durable, journal_bytes);
+    if (u->purge_due_ms == 0)
+        u->purge_due_ms = now_ms + PURGE_SOON_MS;
     if (!u->purging && !u->draining && now_ms >= u->purge_due_ms)
         begin_purge(u, now_ms);
 }

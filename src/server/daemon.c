@@ -358,6 +358,7 @@ int daemon_open(struct daemon *d, struct why *why) {
     loop_on_turn(d->loop, &d->turn);
     timer_start(&d->watch, WATCH_EVERY_MS);
     d->ready = true;
+    CRASH_POINT(FIRST_TICK);
     driver_begin(d->driver);
     return 0;
 }

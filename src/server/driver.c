@@ -276,7 +276,6 @@ static void tick(struct driver *d) {
         return;
     for (int i = 0; i < TICKS_A_ROUND && engine_due(d->engine) <= d->port.now_ms(d->port.self); i++) {
         struct event event = { .kind = EVENT_TICK };
-        CRASH_POINT(FIRST_TICK);
         if (step(d, &event) != 0)
             return;
     }
@@ -429,4 +428,18 @@ uint64_t driver_stuck_ms(const struct driver *d) {
 void driver_figures(const struct driver *d, struct driver_figures *out) {
     *out = d->figures;
     out->waiting = waiting(d);
+}
+
+void driver_release_stuck(struct driver *d) {
+    for (size_t i = 0; i < 2; i++) {
+        struct chain *head = &d->turns[i].seals;
+        for (struct chain *link = head->next, *next; link != head; link = next) {
+            struct driver_seal *seal = CHAIN_OWNER(link, struct driver_seal, link);
+            next = link->next;
+            if (seal->stuck == NULL)
+                continue;
+            chain_remove(&seal->link);
+            seal->stuck(seal);
+        }
+    }
 }

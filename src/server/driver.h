@@ -30,6 +30,8 @@ struct driver;
 struct driver_seal {
     struct chain link;
     void (*open)(struct driver_seal *seal); /* the seal is idle again when this is called */
+    /* The disk has had no room for a while: say something else now, or NULL to wait on. Idle again, too. */
+    void (*stuck)(struct driver_seal *seal);
 };
 
 /* A question to the engine, kept by its asker until the answer: the event's slices must live as long. All
@@ -116,6 +118,8 @@ void driver_drain(struct driver *d);
 bool driver_idle(const struct driver *d);
 /* The last batch has waited this long for room on the disk, in ms; 0: it does not. */
 uint64_t driver_stuck_ms(const struct driver *d);
+/* Let everybody who waits for such a batch, and can say something else, say it. */
+void driver_release_stuck(struct driver *d);
 
 /* What the port began has ended. Codes are those of store/store.h. */
 void driver_appended(struct driver *d, int code, const char *say);

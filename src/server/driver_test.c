@@ -309,6 +309,34 @@ static void a_batch_without_room_is_offered_again_unchanged(void **state) {
     world_close(&w);
 }
 
+static void said_stuck(struct driver_seal *seal) {
+    CHAIN_OWNER(seal, struct asker, seal)->answered = false;
+}
+
+static void who_waits_for_a_full_disk_can_be_told(void **state) {
+    struct world w;
+    struct asker a, b;
+    (void)state;
+    world_open(&w);
+    submit(&w, &a, "a", SLICE_NONE);
+    driver_flush(w.driver);
+    driver_appended(w.driver, ERR_SPACE, "no space");
+    submit(&w, &b, "b", SLICE_NONE);
+    a.seal.stuck = said_stuck;
+    driver_release_stuck(w.driver);
+    assert_false(a.answered);
+    assert_true(b.answered); /* it has nothing else to say */
+    w.now_ms = driver_due(w.driver);
+    driver_flush(w.driver);
+    driver_appended(w.driver, 0, "");
+    assert_false(a.open);
+    driver_flush(w.driver);
+    driver_appended(w.driver, 0, "");
+    assert_true(b.open);
+    assert_int_equal(w.call_count, 2); /* both were accepted all the same */
+    world_close(&w);
+}
+
 static void a_failed_sync_stops_everything(void **state) {
     static const int codes[] = { ERR_IO, ERR_FENCED, ERR_CORRUPT };
     (void)state;
@@ -498,6 +526,7 @@ int main(void) {
         cmocka_unit_test(one_batch_is_in_flight_and_the_next_gathers),
         cmocka_unit_test(an_answer_without_saves_waits_for_what_it_shows),
         cmocka_unit_test(a_batch_without_room_is_offered_again_unchanged),
+        cmocka_unit_test(who_waits_for_a_full_disk_can_be_told),
         cmocka_unit_test(a_failed_sync_stops_everything),
         cmocka_unit_test(outcomes_make_the_next_turn_and_end_the_story),
         cmocka_unit_test(the_history_is_asked),

@@ -85,6 +85,10 @@ int recovery_run(struct store *store, struct engine *engine, uint64_t now_ms, st
         code = store->ops->scan(store, kind, UINT64_MAX, false, 1, &newest, why);
     if (code == 0)
         code = store->ops->recover(store, &visit, why);
+    if (code == 0 && r.figures.batches == 0) {
+        CRASH_POINT(RECOVER_ROWS);
+        CRASH_POINT(RECOVER_BATCH);
+    }
     for (uint8_t kind = 1; kind < STORED_KIND_END && code == 0; kind++)
         if (kind == STORED_TRANSACTION)
             code = store->ops->keys(store, kind, &visit, why);

@@ -24,6 +24,7 @@ struct visit {
     struct slice key; /* Idempotency-Key; empty: none */
     bool key_is_gid;  /* it made the gid of a submit */
     bool answered;
+    bool replayed; /* the answer was remembered from the key's first request */
     char who[ACCESS_NAME_BYTES + 1];
     struct driver_ask ask;
     struct driver_seal seal;

@@ -1,7 +1,7 @@
 /* A store that tells what is asked of another store, one line per call and answer:
  *
  *     append 7 of 412 bytes: success
- *     fold 3 rows, transactions 12 to 14: no space left
+ *     fold 3 rows, transactions 12 to transactions 14: no space left
  *     find transactions 81985529216486895: success, 1 rows
  *
  * For tests that compare transcripts, and for watching a driver. Threads as in store.h: the callback comes on

@@ -1,5 +1,9 @@
 /* A request to the history's thread, from its submission to its answer; part of store/committer.h and of no
- * use without it. A job owns everything it needs, so it may outlive neither queue nor committer. */
+ * use without it.
+ *
+ * A job owns everything it needs: what it was asked with is copied in, what was found is copied out, both
+ * into its own arena. So it passes from the loop's thread to the history's and back as a whole, one owner at
+ * a time, and is freed on the loop's thread after its answer. */
 #ifndef STORE_COMMITTER_JOB_H
 #define STORE_COMMITTER_JOB_H
 
@@ -20,8 +24,8 @@ enum committer_job_kind {
 };
 
 struct committer_job {
-    struct committer_job *next;
-    struct committer *committer;
+    struct committer_job *next;  /* in a queue */
+    struct committer *committer; /* whose figures it counts in */
     enum committer_job_kind kind;
     uint8_t row_kind;
     bool ascending;

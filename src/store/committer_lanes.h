@@ -1,5 +1,13 @@
 /* The inside of a committer: what the loop's thread and the two lanes share. Part of store/committer.h and of
- * no use without it. */
+ * no use without it.
+ *
+ * Three threads, one lock. The loop's thread puts requests in and, through post, takes answers out. The
+ * journal's lane owns the store's J operations, the history's lane its H operations; neither touches the
+ * store with the lock held, so the loop never waits longer than for a few pointers. Which thread may touch a
+ * field is said beside it.
+ *
+ * A copy (store/backup.h) goes back and forth between the lanes: backup_state says whose turn it is, and the
+ * backup belongs to whoever has the turn. */
 #ifndef STORE_COMMITTER_LANES_H
 #define STORE_COMMITTER_LANES_H
 
@@ -7,12 +15,14 @@
 
 #include "store/committer_job.h"
 
+/* First in, first out; the jobs are linked through their own next. */
 struct queue {
     struct committer_job *first;
     struct committer_job *last;
 };
 
-/* One append, the only one there is. */
+/* The append, the only one there is: the loop's thread fills it while APPEND_NONE and reads its answer after
+ * APPEND_DONE; in between it is the journal's lane's. */
 struct append {
     uint64_t seq;
     struct slice batch;

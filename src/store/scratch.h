@@ -1,5 +1,6 @@
-/* A scratch directory for tests and benchmarks: made with a fresh name, removed with all it holds. Flat or
- * one level deep is all that is needed; nothing outside is ever followed. */
+/* A scratch directory for tests and benchmarks: made with a fresh name, removed with all it holds. Links are
+ * removed, never followed, and other file systems mounted inside are left alone. Whoever makes one removes
+ * it; a test that dies leaves its own behind. */
 #ifndef STORE_SCRATCH_H
 #define STORE_SCRATCH_H
 

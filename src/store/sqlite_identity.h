@@ -21,7 +21,8 @@ enum identity_role {
 /* *store becomes the store's number, or 0 when the file is empty and may be created. ERR_UNSUPPORTED: a newer
  * format. ERR_CORRUPT: another file than expected, or none of ours. */
 int sqlite_identity_read(struct sqlite_file *f, enum identity_role role, uint64_t *store, struct why *why);
-/* Create the table and more (SQL) in one transaction. */
+/* Create the table, then run more (SQL, which may already use the table), in one transaction: after a crash
+ * the file is empty or complete. store: 1 ... INT64_MAX. ERR_SPACE leaves it empty; ERR_IO. */
 int sqlite_identity_create(struct sqlite_file *f, enum identity_role role, uint64_t store, const char *more,
                            struct why *why);
 

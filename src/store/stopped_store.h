@@ -1,5 +1,9 @@
 /* An embedded store that nobody runs: its lock, its mark and its two files, opened to be looked at. Part of
- * store/upkeep.h. Nothing is changed until a function that says so is called. */
+ * store/upkeep.h. Nothing is changed until a function that says so is called: logs stay as they are, a copy
+ * stays a copy.
+ *
+ * A directory with BACKUP.txt and no watermark is a copy: it has no owner, so no lock is taken. Blocking, one
+ * thread. The struct must not move while it is open. */
 #ifndef STORE_STOPPED_STORE_H
 #define STORE_STOPPED_STORE_H
 
@@ -21,11 +25,13 @@ struct stopped_store {
     struct sqlite_history history;
 };
 
-/* ERR_NOT_FOUND, ERR_LOCKED, ERR_CORRUPT, ... Closed again on failure. */
+/* ERR_NOT_FOUND: not both files are there. ERR_LOCKED: a daemon runs on it. ERR_CORRUPT, ERR_UNSUPPORTED,
+ * ERR_IO, ERR_MEMORY as sqlite_store_open. Closed again on failure. */
 int stopped_store_open(struct stopped_store *s, const char *directory, struct why *why);
 void stopped_store_close(struct stopped_store *s);
 
-/* Both files hold what they should: batches, rows, counters, one store. */
+/* Both files hold what they should: batches, rows, counters, one store. Reads everything. ERR_CORRUPT. Says
+ * nothing of what may be missing at the end: that is what the next two are for. */
 int stopped_store_check(struct stopped_store *s, struct why *why);
 bool stopped_store_behind(const struct stopped_store *s); /* the journal, its watermark */
 bool stopped_store_history_behind(const struct stopped_store *s);

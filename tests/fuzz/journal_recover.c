@@ -57,9 +57,14 @@ static void put_mark(struct watermark_line line) {
     watermark_close(&w);
 }
 
+static void remove_directory(void) {
+    scratch_remove(directory);
+}
+
 static void build_disks(void) {
     char bytes[16384];
     FUZZ_CHECK(scratch_make(directory, true) == 0);
+    FUZZ_CHECK(atexit(remove_directory) == 0);
     struct torture *disk = torture_new();
     struct store *s = open_on(disk);
     FUZZ_CHECK(s != NULL);

@@ -148,7 +148,7 @@ def test_odd_queries_are_refused():
     d = shared_daemon()
     for query in ("status=nonsense", "mode=xyz", "limit=0", "limit=-1", "limit=abc", "limit=201", "limit=99999999999999999999",
                   "sort=color", "cursor=garbage", "cursor=%00", "cursor=" + "A" * 3000, "older_than=5", "created_after=yesterday",
-                  "attention=maybe", "unknown_filter=1", "statsu=active", "created_after=2026-13-45T00:00:00Z", "=", "status",
+                  "attention=maybe", "unknown_filter=1", "statsu=active", "created_after=2026-13-45T00:00:00Z", "=",
                   "status=%zz", "mode=saga&mode=tcc"):
         answer = d.get("/v1/transactions?" + query)
         need(answer.status in (400, 422), query, answer)

@@ -15,6 +15,7 @@
 #include "net/tls.h"
 #include "server/api.h"
 #include "server/backup_stream.h"
+#include "server/confinement.h"
 #include "server/crash_point.h"
 #include "server/logs.h"
 #include "server/outbound.h"
@@ -337,6 +338,9 @@ int daemon_open(struct daemon *d, struct why *why) {
     int code = open_loop(d, why);
     if (code == 0)
         code = open_directory(d, why);
+    /* Before the first thread: it holds for those that come later only. */
+    if (code == 0)
+        confinement_begin(&d->settings, d->data, d->config_path);
     if (code == 0)
         code = open_engine(d, why);
     if (code == 0)
@@ -353,6 +357,7 @@ int daemon_open(struct daemon *d, struct why *why) {
         daemon_close(d);
         return code;
     }
+    confinement_seal(&d->settings);
     d->started_ms = daemon_now_ms(d);
     d->turn = (struct loop_turn){ .run = on_turn, .context = d };
     loop_on_turn(d->loop, &d->turn);

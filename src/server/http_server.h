@@ -1,14 +1,7 @@
 /* The HTTP side of the API: connections, requests in order, responses in order, deadlines and limits
  * (reliability.md g, design.md 4 (6)). It knows HTTP and no route: whoever answers is behind `arrived`.
  *
- * Each request is an *exchange*. It lives from its head until its response was handed to the connection or
- * the connection broke; its arena, its request and its body live as long. Exchanges of one connection may be
- * answered in any order and leave in the order they came in. Exchanges are pooled.
- *
- *     arrived(x)  ->  exchange_header(x, ...)*  exchange_answer(x, 200, ...)  ...  exchange_send(x)
- *
- * exchange_answer renders the whole response; exchange_send lets it go, at once or when its turn comes. For a
- * body that grows: exchange_open, exchange_write*, exchange_end.
+ * Each request is an exchange (server/exchange.h). Exchanges are pooled.
  *
  * One thread: the loop's. */
 #ifndef SERVER_HTTP_SERVER_H
@@ -17,38 +10,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/arena.h"
 #include "base/bytes.h"
-#include "base/chain.h"
 #include "base/err.h"
-#include "base/limits.h"
-#include "wire/http1.h"
+#include "server/exchange.h"
 
-struct http_server;
-struct http_connection;
 struct loop;
 struct tls;
-
-struct exchange {
-    struct chain link; /* in its connection, oldest first; or in the pool */
-    struct http_connection *connection;
-    struct http_server *server;
-    struct arena arena;
-    struct http1_request request;
-    struct http1_header headers[LIMIT_HEADERS];
-    struct slice body;
-    struct buffer body_pieces; /* what came of a body that did not come in one piece */
-    struct buffer extra;       /* headers beside the usual ones */
-    struct buffer response;
-    uint16_t status;
-    bool is_head;
-    bool close_after; /* the connection ends with this response */
-    bool dispatched;  /* arrived was called: gone will be, when the connection breaks first */
-    bool ready;
-    bool streaming;
-    bool chunked;
-    bool ended; /* the stream's last byte was written */
-};
 
 struct http_limits {
     uint32_t connections;
@@ -95,31 +62,6 @@ bool http_server_empty(const struct http_server *s);
 /* Close everything now: gone is called for what is open. Then run the loop until http_server_empty. */
 void http_server_abort(struct http_server *s);
 void http_server_free(struct http_server *s); /* must be empty; NULL is fine */
-
-/* One more response header; before exchange_answer or exchange_open. */
-void exchange_header(struct exchange *x, const char *name, struct slice value);
-/* Render the response. content_type NULL: no body. Not sent yet. */
-void exchange_answer(struct exchange *x, uint16_t status, const char *content_type, struct slice body);
-/* Let the rendered response go. x must not be used afterwards. */
-void exchange_send(struct exchange *x);
-
-/* Begin a response whose end is not known. */
-void exchange_open(struct exchange *x, uint16_t status, const char *content_type);
-/* 0, or ERR_LIMIT when the reader is so slow that nothing was taken: wait for drained, or give up. */
-int exchange_write(struct exchange *x, struct slice bytes);
-/* Bytes written that the other side has not taken. */
-size_t exchange_queued(const struct exchange *x);
-/* The response is complete. x must not be used afterwards. */
-void exchange_end(struct exchange *x);
-/* Break it off: the reader sees that it is not complete. gone is not called. */
-void exchange_break(struct exchange *x);
-
-/* The peer's address as text, valid as long as the connection. */
-const char *exchange_peer(const struct exchange *x);
-
-/* Something of the answerer's own that lives as long as the connection: 128 zeroed bytes at first. */
-#define HTTP_CONNECTION_MEMO_BYTES 512
-void *exchange_memo(struct exchange *x);
 
 struct http_figures {
     uint64_t requests[6]; /* by status class; 0: broken off */

@@ -261,6 +261,7 @@ int settings_set(struct settings *s, enum setting_id id, struct slice text, enum
     if (value->text != NULL)
         explicit_bzero(value->text, strlen(value->text));
     free(value->text);
+    free(value->from);
     *value = (struct setting_value){ .text = copy, .number = number, .origin = origin, .line = line };
     return 0;
 }
@@ -284,10 +285,13 @@ int settings_set_named(struct settings *s, struct slice name, struct slice text,
     char *path = text_copy(text);
     size_t length = 0;
     int code = path == NULL ? ERR_MEMORY : secret_file_read(path, secret, sizeof secret, &length, why);
-    free(path);
     if (code == 0)
         code = settings_set(s, (enum setting_id)id, slice_of(secret, length), origin, line, why);
     explicit_bzero(secret, sizeof secret);
+    if (code == 0)
+        s->values[id].from = path;
+    else
+        free(path);
     return code;
 }
 
@@ -311,6 +315,7 @@ void settings_done(struct settings *s) {
         if (s->values[i].text != NULL)
             explicit_bzero(s->values[i].text, strlen(s->values[i].text));
         free(s->values[i].text);
+        free(s->values[i].from);
     }
     free(s->file);
     memset(s, 0, sizeof *s);
@@ -319,9 +324,11 @@ void settings_done(struct settings *s) {
 int settings_copy(const struct settings *from, struct settings *to) {
     memset(to, 0, sizeof *to);
     for (int i = 0; i < SETTING_COUNT; i++) {
-        to->values[i] = from->values[i];
-        to->values[i].text = text_copy(slice_text(from->values[i].text));
-        if (to->values[i].text == NULL) {
+        const struct setting_value *value = &from->values[i];
+        to->values[i] = *value;
+        to->values[i].text = text_copy(slice_text(value->text));
+        to->values[i].from = value->from == NULL ? NULL : text_copy(slice_text(value->from));
+        if (to->values[i].text == NULL || (value->from != NULL && to->values[i].from == NULL)) {
             settings_done(to);
             return ERR_MEMORY;
         }
@@ -401,6 +408,11 @@ const char *settings_text(const struct settings *s, enum setting_id id) {
 uint64_t settings_number(const struct settings *s, enum setting_id id) {
     assert((unsigned)id < SETTING_COUNT);
     return s->values[id].number;
+}
+
+const char *settings_file_of(const struct settings *s, enum setting_id id) {
+    assert((unsigned)id < SETTING_COUNT);
+    return s->values[id].from;
 }
 
 bool settings_flag(const struct settings *s, enum setting_id id) {

@@ -5,8 +5,8 @@
  * spelling ("5m", "256MiB", "a, b") and, where the kind has one, as a number (ms, bytes, count, thousandths,
  * 0 or 1, index of a choice).
  *
- * A SECRET can also be given as NAME_file: the file's first line is the value; a file that group or others
- * may read is refused (reliability.md H11).
+ * A SECRET can also be given as NAME_file: the file's first line is the value. A file that holds a secret,
+ * that one or the settings file itself, is refused when group or others may read it (reliability.md H11).
  *
  * Errors: ERR_INVALID the value does not fit its row · ERR_NOT_FOUND no such key (the why names the nearest)
  * · ERR_SYNTAX the file is malformed · ERR_IO a file cannot be read · ERR_DENIED a secret others can read ·
@@ -70,6 +70,7 @@ struct setting {
 struct setting_value {
     char *text; /* owned, NUL-ended; never NULL in an initialised struct settings */
     uint64_t number;
+    char *from;     /* the NAME_file a secret was read from, owned; NULL otherwise */
     uint8_t origin; /* enum setting_origin */
     unsigned line;  /* of the file; 0 otherwise */
 };
@@ -116,6 +117,7 @@ int settings_check(const struct settings *s, struct why *why);
 
 const char *settings_text(const struct settings *s, enum setting_id id); /* valid until the next change */
 uint64_t settings_number(const struct settings *s, enum setting_id id);
+const char *settings_file_of(const struct settings *s, enum setting_id id); /* NAME_file, NULL: none */
 bool settings_flag(const struct settings *s, enum setting_id id);
 /* Walk a list: *rest begins as NULL. False at the end. */
 bool settings_list_next(const struct settings *s, enum setting_id id, const char **rest, struct slice *item);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "server/settings.h"
@@ -156,11 +157,14 @@ int settings_read_text(struct settings *s, struct slice text, const char *name, 
     return code;
 }
 
-static int read_whole(const char *path, struct buffer *to, struct why *why) {
+/* private: nobody but its owner may read it. */
+static int read_whole(const char *path, struct buffer *to, bool *private, struct why *why) {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     if (fd < 0)
         return why_set(why, ERR_IO, "%s: %s", path, strerror(errno));
+    struct stat status;
     int code = 0;
+    *private = fstat(fd, &status) == 0 && (!S_ISREG(status.st_mode) || (status.st_mode & 077) == 0);
     for (;;) {
         char *at = buffer_reserve(to, 65536);
         ssize_t got = at == NULL ? 0 : read(fd, at, 65536);
@@ -176,12 +180,30 @@ static int read_whole(const char *path, struct buffer *to, struct why *why) {
     return code;
 }
 
+/* A secret written out here is everybody's who may read the file. */
+static int check_secrets(const struct settings *s, const char *path, struct why *why) {
+    for (int i = 0; i < SETTING_COUNT; i++) {
+        const struct setting_value *value = &s->values[i];
+        const char *name = setting_row((enum setting_id)i)->name;
+        if (setting_row((enum setting_id)i)->kind == SETTING_KIND_SECRET && value->from == NULL &&
+            value->origin == SETTING_ORIGIN_FILE && value->text[0] != '\0')
+            return why_set(why, ERR_DENIED,
+                           "%s:%u: %s is a secret, and this file can be read by its group or others; "
+                           "chmod 600 it or use %s_file",
+                           path, value->line, name, name);
+    }
+    return 0;
+}
+
 int settings_read_file(struct settings *s, const char *path, struct why *why) {
     struct buffer text;
+    bool private = false;
     buffer_init(&text, FILE_BYTES_MAX + 65536);
-    int code = read_whole(path, &text, why);
+    int code = read_whole(path, &text, &private, why);
     if (code == 0)
         code = settings_read_text(s, buffer_slice(&text), path, why);
+    if (code == 0 && !private)
+        code = check_secrets(s, path, why);
     if (text.at != NULL)
         explicit_bzero(text.at, text.length);
     buffer_done(&text);

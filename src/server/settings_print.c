@@ -4,11 +4,11 @@
 
 static const char *after_group(const char *name, char *group, size_t room) {
     const char *dot = strchr(name, '.');
-    size_t length = (size_t)(dot - name);
+    size_t length = dot == NULL ? 0 : (size_t)(dot - name);
     length = length < room - 1 ? length : room - 1;
     memcpy(group, name, length);
     group[length] = '\0';
-    return dot + 1;
+    return dot == NULL ? name : dot + 1;
 }
 
 static void add_comment(struct buffer *to, const char *text) {
@@ -86,7 +86,8 @@ void settings_print_defaults(struct buffer *to) {
         if (strcmp(group, open) != 0) {
             if (open[0] != '\0')
                 buffer_add_text(to, "};\n");
-            buffer_add_format(to, "\n%s:\n{\n", group);
+            if (group[0] != '\0')
+                buffer_add_format(to, "\n%s:\n{\n", group);
             memcpy(open, group, sizeof open);
         }
         if (in_retry && !retry)
@@ -100,7 +101,8 @@ void settings_print_defaults(struct buffer *to) {
         add_value(to, row);
         buffer_add_text(to, ";\n");
     }
-    buffer_add_text(to, "};\n");
+    if (open[0] != '\0')
+        buffer_add_text(to, "};\n");
 }
 
 void settings_print_reference(struct buffer *to) {

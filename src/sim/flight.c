@@ -36,7 +36,7 @@ static void hear(struct world *w, struct flight *f, const struct sim_answer *a) 
         sim_client_answered(w, f->plan, f->branch, a->verdict);
         return;
     }
-    if (f->life != w->driver.life || w->driver.state == DRIVER_DOWN) {
+    if (f->life != w->driver.life || !w->driver.up) {
         SOMETIMES(answer_after_crash);
         return;
     }

@@ -12,18 +12,17 @@
 
 struct world;
 struct plan;
+struct sim_store;
 
 /* After every step: limits (I-R1), no call of a suspended transaction. calls_before: how many calls the
  * effects held before the step. */
-void invariants_step(struct world *w, size_t calls_before);
+void invariants_step(struct world *w, const struct effects *effects, size_t calls_before);
 /* At each send: I-G3, one attempt per key in flight (I-G7), I-S4, never early. */
 void invariants_call(struct world *w, const struct call *call);
 /* At each answer: I-G1, I-G2, I-G8, I-T4. */
 void invariants_answer(struct world *w, const struct ask *ask, const struct told *told);
 /* After each recovery: everything durable is there and nothing else (I-G2, I-G4). */
 void invariants_recovered(struct world *w, const struct engine *e);
-/* Once a second while the faults are over: no hot retry loop. */
-void invariants_calm(struct world *w);
 /* When the world has come to rest: I-S1, I-S5, I-T1, I-T3, I-G7, liveness. */
 void invariants_end(struct world *w);
 /* Whether everything that can end has ended. */

@@ -79,6 +79,15 @@ static uint32_t draw_timeout(struct dice *d) {
     return timeouts_ms[dice_below(d, 6)];
 }
 
+static struct slice bulky_body(struct world *w, uint64_t length) {
+    char *at = world_take(w, length, 1);
+
+    memset(at, ' ', length);
+    at[0] = '{';
+    at[length - 1] = '}';
+    return slice_of(at, length);
+}
+
 static void draw_branch(struct world *w, struct plan *p, struct branch_request *branches, uint16_t at,
                         uint64_t shape) {
     struct dice *d = world_dice(w, DICE_WORKLOAD);
@@ -94,6 +103,8 @@ static void draw_branch(struct world *w, struct plan *p, struct branch_request *
     b->body = dice_below(d, 8) == 0
                   ? SLICE_NONE
                   : world_text(w, "{\"gid\":\"%.*s\",\"step\":%u}", SLICE_PRINT(p->gid), at);
+    if (dice_chance(d, w->swarm.bulk))
+        b->body = bulky_body(w, dice_between(d, 50000, 250000));
     draw_after(w, d, branches, at, shape);
     b->cancel_always = dice_below(d, 10) == 0;
     draw_retry(d, &b->retry);
@@ -217,6 +228,8 @@ void plan_draw(struct world *w, struct plan *p, uint32_t number) {
     take_identity(w, p, number);
     p->request.deadline_ms = (uint32_t)dice_between(d, 1000, 90000);
     p->start_us = dice_below(d, w->swarm.faults_ms * 600);
+    if (swarm_has(&w->swarm, SWARM_bulk))
+        p->start_us = p->start_us % 50000; /* all at once */
     transfer = dice_below(d, 5) < 2;
     make_room(w, p, transfer ? 2 : draw_branch_count(d));
     shape = dice_below(d, 10);

@@ -238,6 +238,7 @@ void scenario_run(const struct scenario *s, const struct crash_orders *orders, F
         .keep_batches = 1,
         .calls_max = 512,
         .unfinished_max = 100,
+        .memory_max = 64 * 1024 * 1024,
         .attention_tries = 3,
         .attention_ms = 60000,
         .working_ms = 100,

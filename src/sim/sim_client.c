@@ -316,6 +316,20 @@ static void register_late(struct world *w, void *subject, uint64_t number) {
     sim_client_send(w, p, ask);
 }
 
+/* An operator's act, in half of the cases under an Idempotency-Key and then two or three times. */
+static void plan_keyed(struct world *w, struct plan *p, struct ask ask, uint64_t at_us, struct dice *d) {
+    bool keyed = dice_below(d, 2) == 0;
+    uint64_t again_us = dice_below(d, 3000000), later_us = dice_below(d, 60000000);
+
+    if (keyed) {
+        ask.keyed = world_take(w, 1, sizeof *ask.keyed);
+        ask.keyed->key = world_text(w, "key-%u-%u", p->number, ask.kind);
+        sim_client_plan(w, p, ask, at_us + again_us);
+        sim_client_plan(w, p, ask, at_us + again_us + later_us);
+    }
+    sim_client_plan(w, p, ask, at_us);
+}
+
 static void draw_operators(struct world *w, struct plan *p, struct dice *d) {
     bool suspends = dice_chance(d, w->swarm.operate), nudges = dice_chance(d, w->swarm.operate);
     bool resumes = dice_below(d, 3) > 0;
@@ -328,11 +342,11 @@ static void draw_operators(struct world *w, struct plan *p, struct dice *d) {
 
     ask.branch = dice_below(d, 2) == 0 ? UINT16_MAX : (uint16_t)dice_below(d, p->branch_count);
     if (nudges)
-        sim_client_plan(w, p, ask, nudge_us);
+        plan_keyed(w, p, ask, nudge_us, d);
     if (suspends)
-        sim_client_plan(w, p, plain(EVENT_SUSPEND), suspend_us);
+        plan_keyed(w, p, plain(EVENT_SUSPEND), suspend_us, d);
     if (suspends && resumes)
-        sim_client_plan(w, p, plain(EVENT_RESUME), resume_us);
+        plan_keyed(w, p, plain(EVENT_RESUME), resume_us, d);
     ask = plain(EVENT_FORCE);
     ask.decision = dice_below(d, 2) == 0 ? DECISION_COMMIT : DECISION_ROLLBACK;
     if (forces)
@@ -342,7 +356,11 @@ static void draw_operators(struct world *w, struct plan *p, struct dice *d) {
     ask.role = dice_below(d, 2) == 0 ? ROLE_COUNT : (uint8_t)dice_below(d, ROLE_COUNT);
     ask.not_done = dice_below(d, 2) == 0;
     if (resolves)
-        sim_client_plan(w, p, ask, force_us + 1000000);
+        plan_keyed(w, p, ask, force_us + 1000000, d);
+    if (resolves && p->request.drive == DRIVE_SERVER) {
+        sim_client_plan(w, p, plain(EVENT_COMMIT), force_us + 5000000);
+        sim_client_plan(w, p, plain(EVENT_ROLLBACK), force_us + 6000000);
+    }
 }
 
 void sim_client_begin(struct world *w, struct plan *p) {

@@ -11,18 +11,21 @@
 #include "sim/coverage.h"
 #include "sim/flight.h"
 #include "sim/invariants.h"
+#include "sim/sim_chores.h"
 #include "sim/sim_client.h"
+#include "sim/sim_recovery.h"
 #include "sim/sometimes.h"
 #include "sim/world.h"
 
 enum {
     RECOVERY_TURNS = 3,
-    FOLD_ROWS_MAX = 16,
-    FOLD_BYTES_MAX = 256 * 1024,
+    TICKS_A_ROUND = 8,
+    ROUND_US = 10,
 };
 
-static void plan_turn(struct world *w);
+static void plan_round(struct world *w);
 static void plan_wake(struct world *w);
+static void flush(struct world *w);
 
 static void *grown(void *at, size_t count, size_t each) {
     void *now = realloc(at, count * each);
@@ -33,10 +36,15 @@ static void *grown(void *at, size_t count, size_t each) {
 }
 
 void sim_driver_init(struct world *w) {
-    w->driver = (struct sim_driver){ .wake_ms = UINT64_MAX };
-    effects_init(&w->driver.effects, LIMIT_TURN_BUFFER_BYTES);
-    buffer_init(&w->driver.trace, 16 * 1024 * 1024);
-    w->driver.effects.trace = &w->driver.trace;
+    struct sim_driver *d = &w->driver;
+
+    *d = (struct sim_driver){ .wake_ms = UINT64_MAX };
+    buffer_init(&d->trace, 64 * 1024 * 1024);
+    for (int i = 0; i < 2; i++) {
+        effects_init(&d->turns[i].effects, LIMIT_TURN_BUFFER_BYTES);
+        d->turns[i].effects.trace = &d->trace;
+    }
+    d->gathering = &d->turns[0];
 }
 
 void sim_driver_done(struct world *w) {
@@ -44,10 +52,12 @@ void sim_driver_done(struct world *w) {
 
     coverage_take(d->engine);
     engine_free(d->engine);
-    effects_done(&d->effects);
+    for (int i = 0; i < 2; i++) {
+        effects_done(&d->turns[i].effects);
+        free(d->turns[i].outgoing);
+    }
     buffer_done(&d->trace);
     free(d->arrivals);
-    free(d->outgoing);
     free(d->asks);
 }
 
@@ -66,14 +76,11 @@ struct ask *sim_driver_new_ask(struct world *w, struct plan *p, uint8_t kind) {
     return ask;
 }
 
-struct ask *sim_driver_ask(struct world *w, uint32_t number) {
-    assert(number > 0);
-    assert(number <= w->driver.ask_count);
-    return w->driver.asks[number - 1];
-}
-
 bool sim_driver_idle(const struct world *w) {
-    return w->driver.state == DRIVER_IDLE && w->driver.arrival_count == 0 && !w->driver.folding;
+    const struct sim_driver *d = &w->driver;
+
+    return d->up && d->arrival_count == 0 && d->flight == NULL && d->gathering->effects.entry_count == 0 &&
+           !d->folding;
 }
 
 /* ---- dying and coming back ---- */
@@ -85,9 +92,14 @@ static bool keeps(struct world *w, uint8_t disk_outcome) {
 }
 
 /* Everything in a batch that is durable now goes to the witnesses. */
-static void witness_batch(struct world *w, const struct sim_batch *batch) {
-    struct slice left = slice_of(batch->at, batch->length);
+static void batch_is_durable(struct world *w) {
+    const struct sim_batch *batch;
+    struct slice left;
 
+    sim_store_append_done(&w->store);
+    w->figures.batches++;
+    batch = &w->store.batches[w->store.batch_count - 1];
+    left = slice_of(batch->at, batch->length);
     while (left.length > 0 && !world_failed(w)) {
         struct stored_entry entry;
 
@@ -99,35 +111,34 @@ static void witness_batch(struct world *w, const struct sim_batch *batch) {
     }
 }
 
-static void batch_is_durable(struct world *w) {
-    sim_store_append_done(&w->store);
-    w->figures.batches++;
-    witness_batch(w, &w->store.batches[w->store.batch_count - 1]);
-}
-
 static void restart(struct world *w, void *subject, uint64_t number) {
     (void)subject;
     (void)number;
-    if (w->driver.state == DRIVER_DOWN)
+    if (!w->driver.up)
         sim_driver_start(w);
 }
 
 static void jump_clock(struct world *w) {
-    struct dice *d = world_dice(w, DICE_CLOCK);
-    uint64_t draw = dice_u64(d);
+    struct sim_driver *d = &w->driver;
+    uint64_t draw = dice_u64(world_dice(w, DICE_CLOCK));
     int64_t jump_ms;
 
     if (w->swarm.jump_ms == 0 || world_calm(w))
         return;
     jump_ms = (int64_t)(draw % (uint64_t)(2 * w->swarm.jump_ms + 1)) - w->swarm.jump_ms;
-    w->driver.jump_ms += jump_ms;
-    w->driver.jumped_ms += jump_ms < 0 ? -jump_ms : jump_ms;
+    d->jump_ms += jump_ms;
+    d->jumped_ms += jump_ms < 0 ? -jump_ms : jump_ms;
     if (jump_ms != 0)
         SOMETIMES(clock_jumped);
     /* The daemon's clock never goes back, not even over a restart (event.h): an attempt that was due before
      * would not be due any more, and nobody would know that it may have been sent. */
-    if (world_clock_ms(w) < w->driver.last_now_ms)
-        w->driver.jump_ms += (int64_t)(w->driver.last_now_ms - world_clock_ms(w));
+    if (world_clock_ms(w) < d->last_now_ms)
+        d->jump_ms += (int64_t)(d->last_now_ms - world_clock_ms(w));
+}
+
+static void clear_turn(struct sim_turn *turn) {
+    effects_clear(&turn->effects);
+    turn->outgoing_count = 0;
 }
 
 static void lose_memory(struct world *w) {
@@ -139,16 +150,18 @@ static void lose_memory(struct world *w) {
     engine_free(d->engine);
     d->engine = NULL;
     d->arrival_count = 0;
-    d->outgoing_count = 0;
     d->calls_open = 0;
-    d->folding = false;
-    d->turn_planned = false;
+    d->flight = NULL;
+    d->folding = d->round_planned = d->waiting = d->full = d->up = false;
     d->wake_ms = UINT64_MAX;
-    d->state = DRIVER_DOWN;
+    clear_turn(&d->turns[0]);
+    clear_turn(&d->turns[1]);
     for (uint32_t i = 0; i < w->plan_count; i++)
         for (uint16_t b = 0; b < w->plans[i].branch_count; b++) {
-            memset(w->plans[i].deeds[b].open, 0, sizeof w->plans[i].deeds[b].open);
-            memset(w->plans[i].deeds[b].busy_until_us, 0, sizeof w->plans[i].deeds[b].busy_until_us);
+            struct deed *deed = &w->plans[i].deeds[b];
+
+            memset(deed->open, 0, sizeof deed->open);
+            memset(deed->busy_until_us, 0, sizeof deed->busy_until_us);
         }
 }
 
@@ -199,112 +212,42 @@ bool sim_driver_point(struct world *w) {
     return true;
 }
 
-static int recover_rows(struct world *w, struct engine *e, const struct sim_store *store, struct why *why) {
-    for (size_t i = 0; i < store->rows.count; i++) {
-        const struct sim_row *row = &store->rows.at[i];
-        int result = sim_store_shows(store, row) ? engine_recover_row(e, &row->row, why) : 0;
-
-        if (result != 0)
-            return result;
-        if (!row->row.final)
-            SOMETIMES(recover_from_rows);
-        (void)w;
-    }
-    return 0;
-}
-
-static int recover_batches(struct engine *e, const struct sim_store *store, struct why *why) {
-    for (size_t i = 0; i < store->batch_count; i++) {
-        struct slice left = slice_of(store->batches[i].at, store->batches[i].length);
-
-        while (left.length > 0) {
-            struct stored_entry entry;
-            const struct stored_row *row;
-            int result = journal_decode(&left, &entry);
-
-            if (result == 0)
-                result = engine_recover_entry(e, store->batches[i].number, &entry, why);
-            if (result != 0)
-                return result;
-            row = sim_store_row(store, entry.kind, entry.id);
-            if (row != NULL && !row->final && entry.seq > row->seq)
-                SOMETIMES(recover_row_and_entries);
-        }
-    }
-    return 0;
-}
-
-static struct engine_options options_of(const struct world *w) {
-    const struct swarm *s = &w->swarm;
-
-    return (struct engine_options){
-        .memory_max = 256u * 1024 * 1024,
-        .unfinished_max = s->unfinished_max,
-        .calls_max = s->calls_max,
-        .attention_tries = s->attention_tries,
-        .attention_ms = s->attention_ms,
-        .working_ms = s->working_ms,
-        .retain_finished_ms = s->retain_ms,
-        .retain_failed_ms = s->retain_ms,
-        .hash_seed = s->seed,
-    };
-}
-
-struct engine *sim_driver_recover(struct world *w, const struct sim_store *store) {
-    struct engine_options options = options_of(w);
-    struct engine *e = NULL;
-    struct why why = { .text = "" };
-    int result = engine_new(&e, &options, &why);
-
-    if (result == 0)
-        result = recover_rows(w, e, store, &why);
-    if (result == 0)
-        result = recover_batches(e, store, &why);
-    for (size_t i = 0; result == 0 && i < store->rows.count; i++)
-        result = engine_recover_key(e, store->rows.at[i].row.kind, store->rows.at[i].row.key_hash);
-    if (result != 0) {
-        world_fail(w, FAILURE_CORRECTNESS, "I-G2", "recovery fails: %s: %s", err_text(result), why.text);
-        engine_free(e);
-        return NULL;
-    }
-    engine_recovered(e, world_clock_ms(w));
-    return e;
-}
-
 void sim_driver_start(struct world *w) {
     struct sim_driver *d = &w->driver;
 
-    assert(d->state == DRIVER_DOWN);
+    assert(!d->up);
     d->recovering = d->life > 0;
     d->recovery_turns = d->life > 0 ? RECOVERY_TURNS : 0;
     d->life++;
     /* A crash anywhere in here is a crash here: recovery only reads. */
     if (d->recovering && sim_driver_point(w))
         return;
-    d->engine = sim_driver_recover(w, &w->store);
+    d->engine = sim_recovery_run(w, &w->store);
     if (d->engine == NULL)
         return;
     world_say(w, "*** the coordinator is up, life %u", d->life);
-    d->state = DRIVER_IDLE;
+    d->up = true;
+    d->batch = w->store.batch_last + 1;
+    engine_turn(d->engine, d->batch);
     invariants_recovered(w, d->engine);
     if (d->recovering && sim_driver_point(w))
         return;
     plan_wake(w);
 }
 
-/* ---- the turn ---- */
+/* ---- one step ---- */
 
 void sim_driver_offer(struct world *w, const struct arrival *arrival) {
     struct sim_driver *d = &w->driver;
 
-    if (d->state == DRIVER_DOWN)
+    if (!d->up)
         return;
     if (d->arrival_count == d->arrival_capacity) {
         d->arrival_capacity = d->arrival_capacity == 0 ? 64 : d->arrival_capacity * 2;
         d->arrivals = grown(d->arrivals, d->arrival_capacity, sizeof *d->arrivals);
     }
     d->arrivals[d->arrival_count++] = *arrival;
-    plan_turn(w);
+    plan_round(w);
 }
 
 static uint64_t steady_ms(struct world *w) {
@@ -324,7 +267,6 @@ static struct event event_of(struct world *w, const struct arrival *a) {
         .now_ms = steady_ms(w),
         .random = dice_u64(world_dice(w, DICE_ENGINE)),
         .namespace_name = SLICE("default"),
-        .image = a->image,
         .outcome = a->kind == EVENT_OUTCOME ? &a->outcome : NULL,
     };
 
@@ -349,22 +291,14 @@ static struct event event_of(struct world *w, const struct arrival *a) {
     return event;
 }
 
+/* The history has been read; its answer is stepped at once, before any row that is folded later is told to
+ * the engine. That is the order in which the store's thread posts them. */
 static void look_up(struct world *w, void *subject, uint64_t number) {
     struct arrival *a = subject;
-    const struct stored_row *row;
-    struct slice gid = a->ask->plan->gid;
 
-    if (number != w->driver.life || w->driver.state == DRIVER_DOWN)
+    if (number != w->driver.life || !w->driver.up)
         return;
-    row = sim_store_find(&w->store, STORED_TRANSACTION, hash_pair_stable(SLICE("default"), gid), gid);
-    a->lookup = row == NULL ? LOOKUP_ABSENT : LOOKUP_FOUND;
-    if (row != NULL) {
-        SOMETIMES(history_found);
-        if (arena_copy(&w->arena, row->image, &a->image) != 0)
-            abort();
-    } else {
-        SOMETIMES(history_absent);
-    }
+    a->lookup = LOOKUP_ABSENT;
     sim_driver_offer(w, a);
 }
 
@@ -376,12 +310,31 @@ static void plan_look_up(struct world *w, const struct arrival *a) {
     world_plan(w, dice_delay(world_dice(w, DICE_DISK), w->swarm.sync_us), look_up, copy, w->driver.life);
 }
 
+static void read_history(struct world *w, struct event *event) {
+    const struct stored_row *row;
+
+    if (event->lookup == LOOKUP_NOT_DONE)
+        return;
+    row = sim_store_find(&w->store, STORED_TRANSACTION, hash_pair_stable(event->namespace_name, event->gid),
+                         event->gid);
+    if (row == NULL) {
+        SOMETIMES(history_absent);
+        return;
+    }
+    SOMETIMES(history_found);
+    event->lookup = LOOKUP_FOUND;
+    event->image = row->image;
+}
+
 static struct told told_of(const struct plan *p, const struct reply *reply) {
     const struct transaction *t = reply->transaction;
-    struct told told = { .kind = reply->kind, .event = reply->event };
+    struct told told;
     uint16_t branch;
     uint8_t role;
 
+    memset(&told, 0, sizeof told); /* its bytes are remembered under a key */
+    told.kind = reply->kind;
+    told.event = reply->event;
     if (t == NULL)
         return told;
     told.has = true;
@@ -398,14 +351,50 @@ static struct told told_of(const struct plan *p, const struct reply *reply) {
     return told;
 }
 
-static void capture_reply(struct world *w, struct ask *ask) {
+/* Without entries of its own the gathering turn shows nothing that the one in flight does not have. */
+static void seal(struct world *w, struct ask *ask, const struct told *told) {
     struct sim_driver *d = &w->driver;
+    struct sim_turn *turn = d->gathering;
 
-    if (d->outgoing_count == d->outgoing_capacity) {
-        d->outgoing_capacity = d->outgoing_capacity == 0 ? 64 : d->outgoing_capacity * 2;
-        d->outgoing = grown(d->outgoing, d->outgoing_capacity, sizeof *d->outgoing);
+    if (turn->effects.entry_count == 0 && d->flight != NULL)
+        turn = d->flight;
+    if (turn->outgoing_count == turn->outgoing_capacity) {
+        turn->outgoing_capacity = turn->outgoing_capacity == 0 ? 64 : turn->outgoing_capacity * 2;
+        turn->outgoing = grown(turn->outgoing, turn->outgoing_capacity, sizeof *turn->outgoing);
     }
-    d->outgoing[d->outgoing_count++] = (struct outgoing){ ask, told_of(ask->plan, &d->effects.reply) };
+    turn->outgoing[turn->outgoing_count++] = (struct outgoing){ ask, *told };
+}
+
+/* What was said to this key is said again. True: that was it. */
+static bool replay(struct world *w, struct ask *ask, uint8_t lookup) {
+    const struct remembered *before;
+    struct told told;
+
+    if (ask == NULL || ask->keyed == NULL || lookup != LOOKUP_NOT_DONE)
+        return false;
+    if (ask->keyed->running == w->driver.life)
+        return true;
+    before = engine_answer_find(w->driver.engine, SLICE("default"), ask->keyed->key);
+    if (before == NULL)
+        return false;
+    SOMETIMES(key_replayed);
+    if (before->body.length != sizeof told) {
+        world_fail(w, FAILURE_CORRECTNESS, "I-G8", "a remembered answer comes back damaged");
+        return true;
+    }
+    memcpy(&told, before->body.at, sizeof told);
+    told.replayed = true;
+    seal(w, ask, &told);
+    return true;
+}
+
+static void remember(struct world *w, struct ask *ask, const struct told *told) {
+    int result = engine_answer_save(
+        w->driver.engine, SLICE("default"), ask->keyed->key, ask->plan->request.fingerprint, 200,
+        slice_of((const char *)told, sizeof *told), steady_ms(w), &w->driver.gathering->effects);
+
+    if (result != 0)
+        world_fail(w, FAILURE_CORRECTNESS, "I-G8", "an answer cannot be saved: %s", err_text(result));
 }
 
 static void show_trace(struct world *w) {
@@ -418,27 +407,44 @@ static void show_trace(struct world *w) {
     buffer_clear(trace);
 }
 
-/* One step. ERR_LIMIT: the batch is full, the event comes again. */
+/* One step into the gathering turn. ERR_LIMIT: it is full, the event comes again with the next one. */
 static int step(struct world *w, const struct arrival *a) {
     struct sim_driver *d = &w->driver;
+    struct effects *effects = &d->gathering->effects;
     struct event event = event_of(w, a);
-    size_t calls_before = d->effects.call_count;
-    int result = engine_step(d->engine, &event, &d->effects);
+    size_t calls_before = effects->call_count;
+    int result;
 
+    if (replay(w, a->ask, a->lookup))
+        return 0;
+    read_history(w, &event);
+    result = engine_step(d->engine, &event, effects);
     w->figures.steps++;
-    if (result != 0) {
-        if (result != ERR_LIMIT)
-            world_fail(w, FAILURE_CORRECTNESS, "I-R1", "a step fails: %s", err_text(result));
-        return result;
+    if (result == ERR_LIMIT) {
+        SOMETIMES(turn_full);
+        d->full = true;
+    } else if (result != 0) {
+        world_fail(w, FAILURE_CORRECTNESS, "I-R1", "a step fails: %s", err_text(result));
     }
+    if (result != 0)
+        return result;
     show_trace(w);
-    invariants_step(w, calls_before);
-    if (d->effects.load.ticket != 0)
+    invariants_step(w, effects, calls_before);
+    if (a->ask != NULL && a->ask->keyed != NULL)
+        a->ask->keyed->running = effects->load.ticket != 0 ? d->life : 0;
+    if (effects->load.ticket != 0) {
         plan_look_up(w, a);
-    else if (a->ask != NULL)
-        capture_reply(w, a->ask);
+    } else if (a->ask != NULL) {
+        struct told told = told_of(a->ask->plan, &effects->reply);
+
+        seal(w, a->ask, &told);
+        if (a->ask->keyed != NULL)
+            remember(w, a->ask, &told);
+    }
     return 0;
 }
+
+/* ---- the envelope ---- */
 
 static void deliver_reply(struct world *w, void *subject, uint64_t number) {
     const struct outgoing *out = subject;
@@ -447,28 +453,24 @@ static void deliver_reply(struct world *w, void *subject, uint64_t number) {
     sim_client_told(w, out->ask, &out->told);
 }
 
-static void release_replies(struct world *w) {
-    struct sim_driver *d = &w->driver;
-
-    for (size_t i = 0; i < d->outgoing_count && !world_failed(w); i++) {
+static void release_replies(struct world *w, struct sim_turn *turn) {
+    for (size_t i = 0; i < turn->outgoing_count && !world_failed(w); i++) {
         struct dice *network = world_dice(w, DICE_NETWORK);
         struct outgoing *copy = world_take(w, 1, sizeof *copy);
         bool lost = dice_chance(network, w->swarm.lose) && !world_calm(w);
 
-        *copy = d->outgoing[i];
+        *copy = turn->outgoing[i];
         invariants_answer(w, copy->ask, &copy->told);
         if (!lost)
             world_plan(w, dice_delay(network, w->swarm.delay_us), deliver_reply, copy, 0);
     }
-    d->outgoing_count = 0;
+    turn->outgoing_count = 0;
 }
 
 /* True: the process died half way. */
-static bool send_calls(struct world *w) {
-    struct sim_driver *d = &w->driver;
-
-    for (size_t i = 0; i < d->effects.call_count && !world_failed(w); i++) {
-        const struct call *call = &d->effects.calls[i];
+static bool send_calls(struct world *w, struct sim_turn *turn) {
+    for (size_t i = 0; i < turn->effects.call_count && !world_failed(w); i++) {
+        const struct call *call = &turn->effects.calls[i];
 
         invariants_call(w, call);
         if (world_failed(w))
@@ -480,121 +482,30 @@ static bool send_calls(struct world *w) {
             return true;
         }
     }
-    return false;
+    return world_failed(w);
 }
 
-static void fold_finished(struct world *w, void *subject, uint64_t number);
-
-static void fold(struct world *w) {
-    struct sim_driver *d = &w->driver;
-    struct stored_row rows[FOLD_ROWS_MAX];
-    uint64_t keep_from =
-        w->store.batch_last > w->swarm.keep_batches ? w->store.batch_last - w->swarm.keep_batches : 0;
-    struct arena arena;
-    size_t count;
-
-    if (d->folding)
-        return;
-    arena_init(&arena, 16 * 1024, 64 * 1024 * 1024);
-    d->turns_since_fold = 0;
-    count = engine_fold(d->engine, keep_from, rows, w->swarm.fold_rows, FOLD_BYTES_MAX, &arena);
-    if (count > 0) {
-        d->folding = true;
-        for (size_t i = 0; i < count; i++)
-            if (rows[i].kind == STORED_TRANSACTION && !rows[i].final)
-                SOMETIMES(fold_unfinished);
-        sim_store_fold(&w->store, rows, count);
-        world_plan(w, dice_delay(world_dice(w, DICE_DISK), w->swarm.sync_us), fold_finished, NULL, d->life);
-    }
-    arena_done(&arena);
-}
-
-static void purge(struct world *w) {
-    const struct stored_row *row;
-
-    for (uint32_t i = 0; i < w->plan_count; i++) {
-        struct plan *p = &w->plans[i];
-
-        row = p->witness.id == 0 ? NULL : sim_store_row(&w->store, STORED_TRANSACTION, p->witness.id);
-        p->in_history = row != NULL;
-    }
-    if (sim_store_purge(&w->store, world_clock_ms(w)) == 0)
-        return;
-    SOMETIMES(purged);
-    for (uint32_t i = 0; i < w->plan_count; i++) {
-        struct plan *p = &w->plans[i];
-
-        row = p->witness.id == 0 ? NULL : sim_store_row(&w->store, STORED_TRANSACTION, p->witness.id);
-        if (p->in_history && row == NULL)
-            p->purged_id = p->witness.id;
-    }
-}
-
-static void fold_finished(struct world *w, void *subject, uint64_t number) {
-    struct sim_driver *d = &w->driver;
-    bool fails = dice_chance(world_dice(w, DICE_DISK), w->swarm.fold_error) && !world_calm(w);
-    uint64_t replaced = w->store.replaced;
-
-    (void)subject;
-    if (number != d->life || d->state == DRIVER_DOWN)
-        return;
-    d->folding = false;
-    if (fails) {
-        SOMETIMES(fold_failed);
-        sim_store_fold_failed(&w->store);
-        engine_fold_failed(d->engine);
-        return;
-    }
-    sim_store_fold_done(&w->store);
-    if (sim_driver_point(w))
-        return;
-    engine_folded(d->engine);
-    if (w->store.replaced > replaced)
-        SOMETIMES(fold_replaced);
-    if (engine_trim_point(d->engine) > w->store.batch_trimmed) {
-        SOMETIMES(trimmed);
-        sim_store_trim(&w->store, engine_trim_point(d->engine));
-    }
-    purge(w);
-    if (w->store.broken != NULL)
-        world_fail(w, FAILURE_CORRECTNESS, "G2", "store: %s", w->store.broken);
-}
-
-static void open_envelope(struct world *w) {
+static void open_envelope(struct world *w, struct sim_turn *turn) {
     struct sim_driver *d = &w->driver;
 
-    if (!MUTANT(answer_before_sync))
-        release_replies(w);
-    if (!MUTANT(send_before_log) && send_calls(w))
+    release_replies(w, turn);
+    if (send_calls(w, turn))
         return;
-    d->state = DRIVER_IDLE;
+    clear_turn(turn);
     if (d->recovery_turns > 0)
         d->recovery_turns--;
     d->recovering = d->recovery_turns > 0;
-    if (++d->turns_since_fold >= w->swarm.fold_every)
-        fold(w);
-    plan_wake(w);
-    plan_turn(w);
 }
 
-static void durable(struct world *w) {
-    engine_durable(w->driver.engine, w->driver.batch);
-    if (world_failed(w))
-        return;
-    if (sim_driver_point(w)) {
-        SOMETIMES(crash_before_open);
-        return;
-    }
-    open_envelope(w);
-}
+/* ---- the batch ---- */
 
 static void append_finished(struct world *w, void *subject, uint64_t number);
 
 static void append(struct world *w) {
     struct sim_driver *d = &w->driver;
 
-    d->state = DRIVER_SYNCING;
-    sim_store_append(&w->store, d->batch, buffer_slice(&d->effects.entries));
+    d->waiting = false;
+    sim_store_append(&w->store, d->batch - 1, buffer_slice(&d->flight->effects.entries));
     if (w->store.broken != NULL)
         world_fail(w, FAILURE_CORRECTNESS, "G2", "store: %s", w->store.broken);
     world_plan(w, dice_delay(world_dice(w, DICE_DISK), w->swarm.sync_us) + 20, append_finished, NULL,
@@ -603,13 +514,36 @@ static void append(struct world *w) {
 
 static void append_again(struct world *w, void *subject, uint64_t number) {
     (void)subject;
-    if (number == w->driver.life && w->driver.state == DRIVER_WAITING)
+    if (number == w->driver.life && w->driver.up && w->driver.waiting)
         append(w);
+}
+
+static void append_later(struct world *w, uint64_t in_us) {
+    w->driver.waiting = true;
+    world_plan(w, in_us, append_again, NULL, w->driver.life);
+}
+
+static void durable(struct world *w) {
+    struct sim_driver *d = &w->driver;
+    struct sim_turn *turn = d->flight;
+
+    engine_durable(d->engine, d->batch - 1);
+    if (world_failed(w))
+        return;
+    if (sim_driver_point(w)) {
+        SOMETIMES(crash_before_open);
+        return;
+    }
+    d->flight = NULL;
+    open_envelope(w, turn);
+    if (!d->up || world_failed(w))
+        return;
+    sim_chores_after_turn(w);
+    flush(w);
 }
 
 /* Neither yes nor no. The very same batch is offered again; when it is there already the answer is yes. */
 static void append_unknown(struct world *w) {
-    struct sim_driver *d = &w->driver;
     bool kept = dice_below(world_dice(w, DICE_DISK), 2) == 0;
 
     SOMETIMES(append_unknown);
@@ -621,12 +555,10 @@ static void append_unknown(struct world *w) {
     }
     SOMETIMES(append_unknown_lost);
     sim_store_append_failed(&w->store);
-    if (MUTANT(unknown_append_trusted)) {
+    if (MUTANT(unknown_append_trusted))
         durable(w);
-        return;
-    }
-    d->state = DRIVER_WAITING;
-    world_plan(w, dice_delay(world_dice(w, DICE_DISK), w->swarm.sync_us), append_again, NULL, d->life);
+    else
+        append_later(w, dice_delay(world_dice(w, DICE_DISK), w->swarm.sync_us));
 }
 
 static void append_finished(struct world *w, void *subject, uint64_t number) {
@@ -637,7 +569,7 @@ static void append_finished(struct world *w, void *subject, uint64_t number) {
     bool error = dice_chance(disk, w->swarm.append_error);
 
     (void)subject;
-    if (number != d->life || d->state != DRIVER_SYNCING)
+    if (number != d->life || !d->up || d->flight == NULL || d->waiting)
         return;
     if (sim_driver_point(w))
         return;
@@ -647,8 +579,7 @@ static void append_finished(struct world *w, void *subject, uint64_t number) {
     } else if (full && !world_calm(w)) {
         SOMETIMES(append_no_space);
         sim_store_append_failed(&w->store);
-        d->state = DRIVER_WAITING;
-        world_plan(w, w->swarm.full_ms * 1000, append_again, NULL, d->life);
+        append_later(w, w->swarm.full_ms * 1000);
     } else if (unknown && !world_calm(w)) {
         append_unknown(w);
     } else {
@@ -657,20 +588,70 @@ static void append_finished(struct world *w, void *subject, uint64_t number) {
     }
 }
 
-static void turn(struct world *w, void *subject, uint64_t number) {
+/* The disk is free: what was gathered goes. */
+static void flush(struct world *w) {
+    struct sim_driver *d = &w->driver;
+    struct sim_turn *turn = d->gathering;
+
+    if (d->flight != NULL)
+        return;
+    if (MUTANT(answer_before_sync))
+        release_replies(w, turn);
+    if (MUTANT(send_before_log) && send_calls(w, turn))
+        return;
+    if (MUTANT(send_before_log))
+        turn->effects.call_count = 0;
+    if (turn->effects.entry_count == 0) {
+        open_envelope(w, turn);
+    } else {
+        w->figures.turns++;
+        d->flight = turn;
+        d->gathering = turn == &d->turns[0] ? &d->turns[1] : &d->turns[0];
+        d->full = false;
+        engine_turn(d->engine, ++d->batch);
+        append(w);
+    }
+    if (!d->up || world_failed(w))
+        return;
+    plan_round(w); /* what found the last turn full */
+    plan_wake(w);
+}
+
+/* ---- the round ---- */
+
+static void tick(struct world *w) {
+    const struct arrival tick = { .kind = EVENT_TICK };
+
+    for (int i = 0; i < TICKS_A_ROUND && engine_due(w->driver.engine) <= world_clock_ms(w); i++)
+        if (step(w, &tick) != 0 || world_failed(w))
+            return;
+}
+
+static void note_races(struct world *w) {
+    const struct sim_driver *d = &w->driver;
+
+    if (d->arrival_count > 4)
+        SOMETIMES(turn_of_many);
+    for (size_t i = 1; i < d->arrival_count; i++) {
+        const struct arrival *a = &d->arrivals[i - 1], *b = &d->arrivals[i];
+
+        if (a->ask != NULL && b->ask != NULL && a->ask->plan == b->ask->plan &&
+            ((a->kind == EVENT_COMMIT && b->kind == EVENT_ROLLBACK) ||
+             (a->kind == EVENT_ROLLBACK && b->kind == EVENT_COMMIT)))
+            SOMETIMES(decisions_in_one_turn);
+    }
+}
+
+/* Everything that arrived is stepped, then the turn is flushed if the disk is free. */
+static void round_now(struct world *w, void *subject, uint64_t number) {
     struct sim_driver *d = &w->driver;
     size_t taken = 0;
 
     (void)subject;
-    if (number != d->life)
+    if (number != d->life || !d->up)
         return;
-    d->turn_planned = false;
-    if (d->state != DRIVER_IDLE || d->arrival_count == 0)
-        return;
-    w->figures.turns++;
-    d->batch = w->store.batch_last + 1;
-    effects_clear(&d->effects);
-    engine_turn(d->engine, d->batch);
+    d->round_planned = false;
+    note_races(w);
     for (; taken < d->arrival_count; taken++) {
         if (step(w, &d->arrivals[taken]) != 0)
             break;
@@ -681,59 +662,50 @@ static void turn(struct world *w, void *subject, uint64_t number) {
             return;
         }
     }
-    if (taken > 4)
-        SOMETIMES(turn_of_many);
     memmove(d->arrivals, d->arrivals + taken, (d->arrival_count - taken) * sizeof *d->arrivals);
     d->arrival_count -= taken;
-    if (MUTANT(answer_before_sync))
-        release_replies(w);
-    if (MUTANT(send_before_log) && send_calls(w))
-        return;
-    if (d->effects.entry_count == 0)
-        open_envelope(w);
-    else
-        append(w);
+    tick(w);
+    if (!world_failed(w))
+        flush(w);
+    if (d->up && !world_failed(w))
+        plan_wake(w);
 }
 
-static void plan_turn(struct world *w) {
+static void plan_round(struct world *w) {
     struct sim_driver *d = &w->driver;
-
-    if (d->turn_planned || d->state != DRIVER_IDLE || d->arrival_count == 0)
+    if (d->round_planned || d->arrival_count == 0 || (d->full && d->flight != NULL))
         return;
-    d->turn_planned = true;
-    world_plan(w, 10, turn, NULL, d->life);
+    d->round_planned = true;
+    world_plan(w, ROUND_US, round_now, NULL, d->life);
 }
 
 /* ---- ticks ---- */
 
 static void wake(struct world *w, void *subject, uint64_t number) {
     struct sim_driver *d = &w->driver;
-    const struct arrival tick = { .kind = EVENT_TICK };
 
     (void)subject;
-    if (number != d->life || d->state == DRIVER_DOWN)
+    if (number != d->life || !d->up)
         return;
     d->wake_ms = UINT64_MAX;
-    if (d->state == DRIVER_IDLE && engine_due(d->engine) <= world_clock_ms(w))
-        sim_driver_offer(w, &tick);
-    else
+    tick(w);
+    if (world_failed(w))
+        return;
+    if (sim_driver_point(w)) {
+        SOMETIMES(crash_in_turn);
+        return;
+    }
+    flush(w);
+    if (d->up && !world_failed(w))
         plan_wake(w);
 }
 
 static void plan_wake(struct world *w) {
     struct sim_driver *d = &w->driver;
-    uint64_t due_ms, now_ms = world_clock_ms(w);
+    uint64_t due_ms = engine_due(d->engine), now_ms = world_clock_ms(w);
 
-    if (d->state != DRIVER_IDLE)
-        return;
-    due_ms = engine_due(d->engine);
-    if (due_ms >= d->wake_ms)
+    if (due_ms >= d->wake_ms || (d->full && d->flight != NULL))
         return;
     d->wake_ms = due_ms;
-    world_plan(w, due_ms <= now_ms ? 10 : (due_ms - now_ms) * 1000, wake, NULL, d->life);
-}
-
-void sim_driver_keep_house(struct world *w) {
-    if (w->driver.state == DRIVER_IDLE)
-        fold(w);
+    world_plan(w, due_ms <= now_ms ? ROUND_US : (due_ms - now_ms) * 1000, wake, NULL, d->life);
 }

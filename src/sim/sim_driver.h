@@ -1,12 +1,13 @@
 /* The simulated daemon: the same turn as server/driver.c, with the world where net, sink and store would be.
  *
- *   take everything that arrived; effects_clear, engine_turn; step each, capturing its reply at once; append
- *   the entries as one batch; when it is durable tell the engine, let the replies go and send the calls;
+ *   Two turns take turns: what arrives is stepped at once into the one that gathers, while the other is being
+ *   made durable, so the engine's memory runs ahead of the disk. When the disk is free, the gathering turn is
+ *   appended as one batch. When a batch is durable the engine is told, the replies go and the calls leave;
  *   then perhaps fold, trim and purge.
  *
- * One batch is under way at a time; what arrives meanwhile is the next turn. A crash throws away the engine,
- * the turn and everything that arrived, and the store decides what of its pending work survives. Crash points
- * are numbered through the whole life of the world, so that the sweep can ask for each. */
+ * A crash throws away the engine, both turns and everything that arrived, and the store decides what of its
+ * pending work survives. Crash points are numbered through the whole life of the world, so that the sweep can
+ * ask for each. */
 #ifndef SIM_SIM_DRIVER_H
 #define SIM_SIM_DRIVER_H
 
@@ -22,7 +23,6 @@
 struct world;
 struct plan;
 struct flight;
-struct sim_store;
 
 /* What a reply said, copied out of the engine's memory right after the step. */
 struct told {
@@ -31,6 +31,7 @@ struct told {
     bool has;      /* a transaction stands behind the rest */
     bool suspended;
     bool attention;
+    bool replayed; /* said before to the same Idempotency-Key */
     bool own_body, other_body;
     uint8_t status, decision, cause;
     uint16_t branch_count;
@@ -38,28 +39,36 @@ struct told {
     uint64_t id;
 };
 
+/* What was said to an Idempotency-Key; shared by the asks that carry it. */
+struct keyed {
+    struct slice key;
+    bool told;
+    uint32_t running; /* the life in which the first ask waits for the history; another one is told to wait */
+    struct told first;
+};
+
 /* Somebody asks the coordinator something. Lives in the world's arena. */
 struct ask {
     uint32_t number; /* the ticket */
     struct plan *plan;
-    uint8_t kind;     /* enum event_kind */
-    bool other_body;  /* SUBMIT */
-    bool answered;    /* the client has its answer */
-    bool not_done;    /* RESOLVE */
-    uint8_t role;     /* RESOLVE */
-    uint8_t decision; /* FORCE */
-    uint16_t branch;  /* REGISTER, RESOLVE, RETRY; UINT16_MAX: none */
+    uint8_t kind;        /* enum event_kind */
+    bool other_body;     /* SUBMIT */
+    bool answered;       /* the client has its answer */
+    bool not_done;       /* RESOLVE */
+    uint8_t role;        /* RESOLVE */
+    uint8_t decision;    /* FORCE */
+    uint16_t branch;     /* REGISTER, RESOLVE, RETRY; UINT16_MAX: none */
+    struct keyed *keyed; /* NULL: no Idempotency-Key */
     uint64_t sent_us;
 };
 
-/* Something that arrived and waits for the next turn. */
+/* Something that arrived and waits for the next round of the loop. */
 struct arrival {
     uint8_t kind; /* enum event_kind */
     uint8_t lookup;
     struct ask *ask;       /* NULL for outcomes and ticks */
     struct flight *flight; /* outcomes */
     struct outcome outcome;
-    struct slice image; /* lookup FOUND: a copy */
 };
 
 struct outgoing {
@@ -67,37 +76,38 @@ struct outgoing {
     struct told told;
 };
 
-enum sim_driver_state {
-    DRIVER_DOWN = 0,
-    DRIVER_IDLE,
-    DRIVER_SYNCING, /* a batch is under way */
-    DRIVER_WAITING, /* the disk is full: the same batch is offered again later */
+/* What one gathering brought, and what may leave when it is durable. */
+struct sim_turn {
+    struct effects effects;
+    struct outgoing *outgoing; /* replies, in order */
+    size_t outgoing_count, outgoing_capacity;
 };
 
 struct sim_driver {
     struct engine *engine;
-    struct effects effects;
+    struct sim_turn turns[2];
+    struct sim_turn *gathering;
+    struct sim_turn *flight; /* NULL: the disk has nothing of ours */
     struct buffer trace;
-    uint8_t state; /* enum sim_driver_state */
-    uint32_t life; /* grows with every start: answers for an earlier life find nobody */
-    bool turn_planned;
+    bool up;
+    bool waiting; /* the batch in flight found no room or no answer: it is offered again later */
+    bool full;    /* the gathering turn takes no more */
+    bool round_planned;
     bool folding;
-    bool recovering;      /* crash points count as points of a recovery */
-    uint64_t wake_ms;     /* the tick that is on the agenda */
-    uint64_t last_now_ms; /* the steady clock never goes back within a life */
-    int64_t jump_ms;      /* what restarts did to the clock */
-    uint64_t full_until_us;
+    bool recovering;         /* crash points count as points of a recovery */
+    uint32_t life;           /* grows with every start: answers for an earlier life find nobody */
+    uint32_t recovery_turns; /* turns left that still count as recovery for the dice */
     uint32_t turns_since_fold;
-    uint64_t batch; /* under way */
+    uint64_t batch;       /* number that the gathering turn will have */
+    uint64_t wake_ms;     /* the tick that is on the agenda */
+    uint64_t last_now_ms; /* the steady clock never goes back */
+    int64_t jump_ms;      /* what restarts did to the clock */
+    int64_t jumped_ms;    /* sum of all jumps, without their signs */
     struct arrival *arrivals;
     size_t arrival_count, arrival_capacity;
-    struct outgoing *outgoing; /* replies of the turn, in order */
-    size_t outgoing_count, outgoing_capacity;
     struct ask **asks; /* by number */
     uint32_t ask_count, ask_capacity;
     uint32_t calls_open;
-    uint32_t recovery_turns; /* turns left that still count as recovery for the dice */
-    int64_t jumped_ms;       /* sum of all jumps, without their signs */
 };
 
 void sim_driver_init(struct world *w);
@@ -107,14 +117,10 @@ void sim_driver_start(struct world *w);
 /* kill -9, and a restart some time later. */
 void sim_driver_crash(struct world *w, uint8_t disk_outcome);
 void sim_driver_offer(struct world *w, const struct arrival *arrival);
-struct ask *sim_driver_ask(struct world *w, uint32_t number);
 struct ask *sim_driver_new_ask(struct world *w, struct plan *p, uint8_t kind);
 /* A point at which the process may die. True: it just did, whoever asked must drop everything. */
 bool sim_driver_point(struct world *w);
-/* Build an engine from what is durable. NULL and a breach when that fails. */
-struct engine *sim_driver_recover(struct world *w, const struct sim_store *store);
+/* Nothing arrived, gathered, under way or being folded. */
 bool sim_driver_idle(const struct world *w);
-/* Once in a while, also without any turn: fold. */
-void sim_driver_keep_house(struct world *w);
 
 #endif

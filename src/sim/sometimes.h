@@ -21,7 +21,7 @@
     X(history_absent, "the history did not know a gid that the filter did")          \
     X(commit_after_rollback, "a commit met a rollback decision")                     \
     X(rollback_after_commit, "a rollback met a commit decision")                     \
-    X(decisions_in_one_turn, "commit and rollback of one gid in the same turn")      \
+    X(decisions_in_one_turn, "commit and rollback of one gid in the same round")     \
     X(branch_refused_late, "a branch came after the decision and was refused")       \
     X(branch_registered, "a client registered a branch")                             \
     X(branch_repeated, "a client registered the same branch again")                  \
@@ -90,6 +90,7 @@
     X(recover_row_and_entries, "a row and newer entries made one transaction")       \
     X(clock_jumped, "the clock stood elsewhere after a restart")                     \
     X(calls_waited, "due calls waited for the limit of open calls")                  \
+    X(turn_full, "a batch took no more and the event came again")                    \
     X(turn_of_many, "one batch carried many events")                                 \
     X(heuristic, "a transaction ended by hand")                                      \
     X(key_replayed, "a remembered answer was given again")

@@ -49,8 +49,11 @@ static uint32_t draw_transactions(struct dice *d) {
 static uint32_t draw_classes(struct dice *d) {
     uint64_t pick = dice_u64(d);
     uint64_t mood = dice_below(d, 16);
-    uint32_t all = (UINT32_C(1) << SWARM_COUNT) - 1;
+    uint32_t all = (uint32_t)((UINT64_C(1) << SWARM_COUNT) - 1);
+    uint64_t rare = dice_u64(d);
 
+    if (rare % 32 != 0) /* large and slow */
+        all &= ~(UINT32_C(1) << SWARM_bulk);
     if (mood < 2)
         return (uint32_t)(pick & (pick >> 32) & dice_u64(d)) & all;
     if (mood == 15)
@@ -102,6 +105,7 @@ static void draw_clients(struct swarm *s, struct dice *d) {
     s->operate = strength(d, 60);
     s->force = strength(d, 30);
     s->missing = strength(d, 60);
+    s->bulk = strength(d, 80);
 }
 
 static void draw_disk(struct swarm *s, struct dice *d) {
@@ -125,6 +129,7 @@ static void draw_limits(struct swarm *s, struct dice *d) {
     s->attention_ms = (uint32_t)dice_between(d, 1000, 300000);
     s->working_ms = dice_below(d, 2) == 0 ? 0 : (uint32_t)dice_between(d, 50, 5000);
     s->retain_ms = dice_between(d, 500, 30000);
+    s->memory_max = dice_between(d, 12, 256) * 1024;
 }
 
 void swarm_draw(struct swarm *s, uint64_t seed) {
@@ -159,6 +164,8 @@ static void calm_limits(struct swarm *s) {
         s->calls_max = 512;
         s->unfinished_max = 100000;
     }
+    if (!swarm_has(s, SWARM_scarce) || swarm_has(s, SWARM_bulk))
+        s->memory_max = UINT64_C(1024) * 1024 * 1024;
     if (!swarm_has(s, SWARM_forgetful))
         s->retain_ms = UINT64_C(7) * 24 * 3600 * 1000;
     if (!swarm_has(s, SWARM_disk_slow))
@@ -193,6 +200,7 @@ void swarm_without(struct swarm *s, uint32_t mask) {
     calm(s, SWARM_operate, &s->operate);
     calm(s, SWARM_force, &s->force);
     calm(s, SWARM_missing, &s->missing);
+    calm(s, SWARM_bulk, &s->bulk);
     calm(s, SWARM_crash, &s->crash);
     calm(s, SWARM_double_crash, &s->double_crash);
     calm(s, SWARM_disk_unknown, &s->append_unknown);
@@ -238,9 +246,12 @@ void swarm_print(const struct swarm *s, FILE *to) {
     print_rate(to, "operate", s->operate);
     print_rate(to, "force", s->force);
     print_rate(to, "missing", s->missing);
-    fprintf(to, "\n  coordinator: calls=%u unfinished=%u attention=%u/%ums working=%ums retain=%" PRIu64 "ms",
-            s->calls_max, s->unfinished_max, s->attention_tries, s->attention_ms, s->working_ms,
-            s->retain_ms);
+    print_rate(to, "bulk", s->bulk);
+    fprintf(to,
+            "\n  coordinator: calls=%u unfinished=%u attention=%u/%ums working=%ums retain=%" PRIu64
+            "ms memory=%" PRIu64,
+            s->calls_max, s->unfinished_max, s->attention_tries, s->attention_ms, s->working_ms, s->retain_ms,
+            s->memory_max);
     print_rate(to, "crash", s->crash);
     print_rate(to, "crash-again", s->double_crash);
     fprintf(to, " restart<=%" PRIu64 "ms drift=%dppm jump<=%" PRId64 "ms", s->restart_ms, s->drift_ppm,

@@ -41,7 +41,9 @@
     X(clock, "the clock drifts, and stands elsewhere after a restart")       \
     X(tight, "few calls at a time, few unfinished transactions")             \
     X(forgetful, "finished transactions are purged while clients still ask") \
-    X(missing, "references that point to nothing")
+    X(missing, "references that point to nothing")                           \
+    X(bulk, "bodies so large that a batch is full")                          \
+    X(scarce, "little memory")
 
 enum swarm_class {
 #define X(name, sentence) SWARM_##name,
@@ -68,6 +70,7 @@ struct swarm {
     uint32_t down;
     uint64_t down_ms;
 
+    uint32_t bulk; /* branches with a large body */
     uint32_t repeat, race, death, reuse, register_late, operate, force, missing;
 
     uint32_t crash;        /* per crash point */
@@ -86,6 +89,7 @@ struct swarm {
 
     uint32_t calls_max;
     uint32_t unfinished_max;
+    uint64_t memory_max;
     uint32_t attention_tries;
     uint32_t attention_ms;
     uint32_t working_ms;

@@ -7,12 +7,15 @@
 
 #include "base/hash.h"
 #include "sim/invariants.h"
+#include "sim/sim_chores.h"
 #include "sim/sim_client.h"
+#include "sim/sometimes.h"
 
 enum {
     QUIET_MS = 10 * 60 * 1000, /* liveness: everything must have ended by then */
     DRAIN_MS = 400 * 1000,     /* the last late message of the last call arrives */
     HOUSEKEEPING_US = 1000000,
+    ITEMS_MAX = 250000, /* a large world needs a tenth of it; more means that something spins */
 };
 
 void world_init(struct world *w, const struct swarm *swarm) {
@@ -128,7 +131,10 @@ void *world_take(struct world *w, size_t count, size_t each) {
 static void keep_house(struct world *w, void *subject, uint64_t number) {
     (void)subject;
     (void)number;
-    sim_driver_keep_house(w);
+    if (w->driver.up && !w->scripted && sim_driver_point(w))
+        SOMETIMES(crash_idle);
+    else
+        sim_chores_now(w);
     world_plan(w, HOUSEKEEPING_US, keep_house, NULL, 0);
 }
 
@@ -143,6 +149,8 @@ static void run_until(struct world *w, uint64_t until_us, bool (*stop)(struct wo
         assert(item.at_us >= w->now_us);
         w->now_us = item.at_us;
         w->digest = (w->digest ^ item.at_us) * UINT64_C(0x100000001b3);
+        if (++w->figures.items > ITEMS_MAX)
+            world_fail(w, FAILURE_LIVENESS, "hot-loop", "more than %d things happened", ITEMS_MAX);
         item.act(w, item.subject, item.number);
         if (stop != NULL && stop(w))
             return;
@@ -175,7 +183,7 @@ void world_run(struct world *w) {
     if (!world_failed(w) && !is_quiet(w))
         run_until(w, w->now_us + QUIET_MS * UINT64_C(1000), is_quiet);
     w->phase = 3;
-    if (!world_failed(w) && w->driver.state == DRIVER_IDLE)
+    if (!world_failed(w) && w->driver.up)
         invariants_cold(w);
     w->figures.virtual_us = w->now_us;
 }

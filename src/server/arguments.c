@@ -29,6 +29,8 @@ static const struct argp_option fixed_options[] = {
       2 },
     { "store-accept-loss", ARGUMENT_STORE_ACCEPT_LOSS, "REASON", 0,
       "Accept that acknowledged work is missing from the store", 2 },
+    { "bench-store", ARGUMENT_BENCH_STORE, "DIR", 0,
+      "Measure the store alone in a new directory DIR, for three seconds; prints JSON", 2 },
     { "force", ARGUMENT_FORCE, NULL, 0, "With --store-restore: move a store that is there aside first", 2 },
     { "list-crash-points", ARGUMENT_LIST_CRASH_POINTS, NULL, 0, "Print the names that SETTLE_CRASH takes",
       2 },
@@ -78,8 +80,9 @@ static error_t take_flag(int key, char *argument, struct argp_state *state) {
         a->action = ARGUMENT_CHECK_CONFIG;
         return 0;
     case ARGUMENT_STORE_RESTORE:
+    case ARGUMENT_BENCH_STORE:
         a->path = argument;
-        a->action = ARGUMENT_STORE_RESTORE;
+        a->action = (enum argument)key;
         return 0;
     case ARGUMENT_STORE_ACCEPT_LOSS:
         a->reason = argument;

@@ -12,9 +12,11 @@
 
 #include "base/bytes.h"
 #include "base/err.h"
+#include "base/json.h"
 #include "server/daemon.h"
 #include "store/backup.h"
 #include "store/owner_lock.h"
+#include "store/store_bench.h"
 #include "store/tar.h"
 #include "store/upkeep.h"
 
@@ -113,6 +115,47 @@ int offline_accept_loss(const char *data, const char *reason) {
     struct why why = { .text = "" };
     buffer_init(&report, 1024 * 1024);
     int code = tell(upkeep_accept_loss(data, slice_text(reason), &report, &why), &report, &why);
+    buffer_done(&report);
+    return code;
+}
+
+/* What a saga of two branches is to the store, as counted in settled: seven records, 640 bytes; and
+ * how many of them share a group commit when a hundred clients press. */
+enum {
+    BENCH_MS = 3000,
+    BENCH_RECORDS = 7,
+    BENCH_RECORD_BYTES = 92,
+    BENCH_SAGAS_PER_BATCH = 32,
+};
+
+int offline_bench(const char *directory) {
+    const struct store_bench_options options = {
+        .directory = directory,
+        .run_ms = BENCH_MS,
+        .records_per_batch = BENCH_RECORDS * BENCH_SAGAS_PER_BATCH,
+        .bytes_per_record = BENCH_RECORD_BYTES,
+        .rows_per_fold = 0, /* folds run beside the commits, on the history's own thread */
+    };
+    struct store_bench_result result;
+    struct json_writer w;
+    struct buffer report;
+    struct why why = { .text = "" };
+    int code = store_bench(&options, &result, &why);
+    buffer_init(&report, 4096);
+    if (code == 0) {
+        uint64_t sagas = result.records / BENCH_RECORDS;
+        json_writer_init(&w, &report);
+        json_put_object(&w, NULL);
+        json_put_u64(&w, "per_second", sagas * 1000000 / result.run_us);
+        json_put_u64(&w, "cpu_ns_per_transaction", sagas == 0 ? 0 : result.cpu_us * 1000 / sagas);
+        json_put_u64(&w, "bytes_per_transaction", sagas == 0 ? 0 : result.written_bytes / sagas);
+        json_put_u64(&w, "batches", result.batches);
+        json_put_u64(&w, "p50_us", result.batch_us_p50);
+        json_put_u64(&w, "p99_us", result.batch_us_p99);
+        json_put_end(&w);
+        buffer_add_byte(&report, '\n');
+    }
+    code = tell(code, &report, &why);
     buffer_done(&report);
     return code;
 }

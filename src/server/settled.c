@@ -177,6 +177,8 @@ static int act(const struct arguments *r) {
         return print(crash_point_list);
     case ARGUMENT_CHECK_CONFIG:
         return check_config(r->path);
+    case ARGUMENT_BENCH_STORE:
+        return offline_bench(r->path);
     case ARGUMENT_STORE_VERIFY:
     case ARGUMENT_STORE_RESTORE:
     case ARGUMENT_STORE_COMPACT:

@@ -243,9 +243,22 @@ static enum egress_verdict deny_name(struct slice host, struct why *why) {
     return EGRESS_REFUSED;
 }
 
+/* A URL has no need for an IPv4 address inside an IPv6 one, but to slip past a list of addresses (H6). */
+static enum egress_verdict judge_literal(const struct egress *e, const struct url *url, struct why *why) {
+    struct address inner = address_inner(&url->address);
+    char text[ADDRESS_TEXT_BYTES];
+    enum egress_verdict verdict = judge(e, &url->address, url->port, false, SLICE_NONE, why);
+    if (verdict == EGRESS_REFUSED || !address_is4(&inner) || slice_find(url->host, ':') == url->host.length)
+        return verdict;
+    why_set(why, ERR_DENIED,
+            "%.*s is an IPv4 address inside an IPv6 one, which egress.allow cannot open; write %s",
+            SLICE_PRINT(url->host), address_text(&inner, text));
+    return EGRESS_REFUSED;
+}
+
 enum egress_verdict egress_judge_url(const struct egress *e, const struct url *url, struct why *why) {
     if (url->is_address)
-        return judge(e, &url->address, url->port, false, SLICE_NONE, why);
+        return judge_literal(e, url, why);
     return rule_names(e->deny, url->host) ? deny_name(url->host, why) : EGRESS_AT_CONNECT;
 }
 

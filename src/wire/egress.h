@@ -8,8 +8,8 @@
  * The order of judgement: settled's own listeners are never called; what egress.deny lists is refused;
  * link-local, metadata, multicast, reserved and unspecified addresses are refused unless egress.allow lists
  * exactly this address; everything else needs a rule of egress.allow, for its address or for the name in the
- * URL. An IPv4 address inside an IPv6 one is judged as that IPv4 address (see address_inner); egress.deny
- * looks at both.
+ * URL. An IPv4 address inside an IPv6 one (see address_inner) is never allowed in a URL; where a name
+ * resolved to one it is judged as that IPv4 address, and egress.deny looks at both.
  *
  * Pure. Rules live in the arena given to egress_init, which must outlive the struct. Build it once, then read
  * it from any thread. */

@@ -94,6 +94,22 @@ static void secrets_that_others_can_read_are_refused(void **state) {
     }
 }
 
+static void credentials_of_systemd_may_show_a_group(void **state) {
+    static char variable[128];
+    (void)state;
+    access_close(open_access());
+    snprintf(variable, sizeof variable, "CREDENTIALS_DIRECTORY=%s", directory);
+    assert_int_equal(chmod(in_directory("token"), 0440), 0);
+    assert_int_equal(secret_file_check(in_directory("token"), NULL), ERR_DENIED);
+    assert_int_equal(putenv(variable), 0);
+    assert_int_equal(secret_file_check(in_directory("token"), NULL), 0);
+    assert_int_equal(chmod(in_directory("token"), 0444), 0);
+    assert_int_equal(secret_file_check(in_directory("token"), NULL), ERR_DENIED);
+    assert_int_equal(chmod(in_directory("token"), 0460), 0);
+    assert_int_equal(secret_file_check(in_directory("token"), NULL), ERR_DENIED);
+    variable[sizeof "CREDENTIALS_DIRECTORY=" - 1] = '\0';
+}
+
 static void roles_include_what_they_should(void **state) {
     static const struct {
         uint32_t held;
@@ -234,17 +250,48 @@ static void the_signing_secret_rotates_with_overlap(void **state) {
     assert_int_equal(access_open(&a, directory, SLICE_NONE, SLICE("whsec_short"), 1, NULL), ERR_INVALID);
 }
 
+/* What the kernel keeps about the memory at this address, as /proc/self/smaps spells it. */
+static bool is_left_out_of_cores(const void *at) {
+    FILE *map = fopen("/proc/self/smaps", "re");
+    char line[1024];
+    bool inside = false;
+    bool found = false;
+    assert_non_null(map);
+    while (fgets(line, sizeof line, map) != NULL) {
+        unsigned long begin, end;
+        if (sscanf(line, "%lx-%lx ", &begin, &end) == 2)
+            inside = (uintptr_t)at >= begin && (uintptr_t)at < end;
+        else if (inside && strncmp(line, "VmFlags:", 8) == 0)
+            found = strstr(line, " dd") != NULL;
+    }
+    fclose(map);
+    return found;
+}
+
+static void secrets_are_left_out_of_core_dumps(void **state) {
+    struct slice current, previous;
+    (void)state;
+    struct access *a = open_access();
+    access_secrets(a, 1000, &current, &previous);
+    assert_true(is_left_out_of_cores(current.at));
+    assert_false(is_left_out_of_cores(&current));
+    access_close(a);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(the_first_start_makes_a_token_and_a_secret, make_directory,
                                         drop_directory),
         cmocka_unit_test_setup_teardown(secrets_that_others_can_read_are_refused, make_directory,
                                         drop_directory),
+        cmocka_unit_test_setup_teardown(credentials_of_systemd_may_show_a_group, make_directory,
+                                        drop_directory),
         cmocka_unit_test(roles_include_what_they_should),
         cmocka_unit_test_setup_teardown(tokens_are_created_expire_and_are_revoked, make_directory,
                                         drop_directory),
         cmocka_unit_test_setup_teardown(too_many_tokens_are_refused, make_directory, drop_directory),
         cmocka_unit_test_setup_teardown(damaged_principals_stop_the_start, make_directory, drop_directory),
+        cmocka_unit_test_setup_teardown(secrets_are_left_out_of_core_dumps, make_directory, drop_directory),
         cmocka_unit_test_setup_teardown(the_signing_secret_rotates_with_overlap, make_directory,
                                         drop_directory),
     };

@@ -21,6 +21,7 @@
 #include "server/outbound.h"
 #include "server/ports.h"
 #include "server/recovery.h"
+#include "server/secret_file.h"
 #include "store/sqlite_store.h"
 #include "wire/address.h"
 
@@ -272,12 +273,10 @@ static int open_tls(struct daemon *d, struct why *why) {
     const char *cert = settings_text(&d->settings, SETTING_LISTEN_TLS_CERT);
     const char *key = settings_text(&d->settings, SETTING_LISTEN_TLS_KEY);
     const char *ca = settings_text(&d->settings, SETTING_LISTEN_CLIENT_CA);
-    struct stat status;
     if (cert[0] == '\0')
         return 0;
-    if (stat(key, &status) == 0 && (status.st_mode & 077) != 0)
-        return why_set(why, ERR_DENIED, "%s can be read by its group or others; chmod 600 it", key);
-    return tls_new_server(&d->tls, cert, key, ca[0] == '\0' ? NULL : ca, why);
+    int code = secret_file_check(key, why);
+    return code != 0 ? code : tls_new_server(&d->tls, cert, key, ca[0] == '\0' ? NULL : ca, why);
 }
 
 static int open_listener(struct daemon *d, struct why *why) {

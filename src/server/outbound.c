@@ -42,8 +42,10 @@ static int add_never(struct egress_book *book, const struct daemon *d) {
     struct ifaddrs *interfaces = NULL;
     struct address address;
     int code = egress_never(&book->egress, &d->listen_address, port);
-    if (code != 0 || !is_unspecified(&d->listen_address) || getifaddrs(&interfaces) != 0)
+    if (code != 0 || !is_unspecified(&d->listen_address))
         return code;
+    if (getifaddrs(&interfaces) != 0)
+        return ERR_IO;
     for (struct ifaddrs *at = interfaces; at != NULL && code == 0; at = at->ifa_next)
         if (address_of_socket(at->ifa_addr, &address))
             code = egress_never(&book->egress, &address, port);
@@ -75,7 +77,7 @@ int egress_book_new(struct egress_book **out, const struct daemon *d, const stru
     if (code == 0)
         code = add_rules(book, s, SETTING_EGRESS_DENY, egress_deny, why);
     if (code == 0 && (code = add_never(book, d)) != 0)
-        why_set(why, code, "%s", err_text(code));
+        why_set(why, code, "cannot list this host's own addresses: %s", err_text(code));
     if (code != 0) {
         egress_book_free(book);
         return code;

@@ -8,6 +8,7 @@
 #include "server/daemon.h"
 #include "server/logs.h"
 #include "server/outbound.h"
+#include "server/secret_file.h"
 
 /* The sources in their order; what came from a flag stays as it is, because flags win. */
 static int read_again(const struct daemon *d, struct settings *fresh, struct why *why) {
@@ -74,6 +75,18 @@ static void put_into_force(struct daemon *d, struct settings *fresh, struct egre
              (enum log_level)settings_number(&d->settings, SETTING_OBSERVE_LOG_LEVEL));
 }
 
+/* The files may be new under names that stay. The listener's come last, so that what can be refused is
+ * refused first. */
+static int reload_certificates(struct daemon *d, struct why *why) {
+    int code =
+        d->tls == NULL ? 0 : secret_file_check(settings_text(&d->settings, SETTING_LISTEN_TLS_KEY), why);
+    if (code == 0 && d->tls_out != NULL)
+        code = tls_reload(d->tls_out, why);
+    if (code == 0 && d->tls != NULL)
+        code = tls_reload(d->tls, why);
+    return code;
+}
+
 static int reload(struct daemon *d, struct slice who, struct buffer *report, struct buffer *waiting,
                   struct why *why) {
     struct settings fresh;
@@ -85,8 +98,8 @@ static int reload(struct daemon *d, struct slice who, struct buffer *report, str
     code = egress_book_new(&book, d, &fresh, why);
     if (code == 0)
         code = compare(d, &fresh, report, waiting, &live);
-    if (code == 0 && d->tls != NULL)
-        code = tls_reload(d->tls, why);
+    if (code == 0)
+        code = reload_certificates(d, why);
     if (code != 0) {
         egress_book_free(book);
         settings_done(&fresh);

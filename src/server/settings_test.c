@@ -20,7 +20,6 @@ static void every_default_fits_its_row(void **state) {
     assert_int_equal(settings_init(&s), 0);
     assert_int_equal(settings_check(&s, NULL), 0);
     for (int i = 0; i < SETTING_COUNT; i++) {
-        assert_non_null(strchr(setting_row((enum setting_id)i)->name, '.'));
         assert_true(strlen(setting_row((enum setting_id)i)->help) > 10);
         assert_int_equal(setting_find(slice_text(setting_row((enum setting_id)i)->name)), i);
     }
@@ -190,6 +189,12 @@ static void secrets_come_from_private_files_and_are_masked(void **state) {
     assert_int_equal(settings_set_named(&s, name, slice_text(path), SETTING_ORIGIN_FLAG, 0, &why), 0);
     assert_string_equal(settings_text(&s, SETTING_AUTH_TOKEN), "hush-hush");
     assert_string_equal(settings_shown(&s, SETTING_AUTH_TOKEN), "(set)");
+    assert_string_equal(settings_file_of(&s, SETTING_AUTH_TOKEN), path);
+    assert_null(settings_file_of(&s, SETTING_AUTH_SIGNING_SECRET));
+    struct settings copy;
+    assert_int_equal(settings_copy(&s, &copy), 0);
+    assert_string_equal(settings_file_of(&copy, SETTING_AUTH_TOKEN), path);
+    settings_done(&copy);
     /* A secret is not repeated in a complaint either. */
     assert_int_equal(settings_set(&s, SETTING_AUTH_TOKEN,
                                   SLICE("se\x01"
@@ -200,6 +205,36 @@ static void secrets_come_from_private_files_and_are_masked(void **state) {
     close(fd);
     unlink(path);
     settings_done(&s);
+}
+
+static void a_file_with_a_secret_in_it_is_private(void **state) {
+    char path[] = "/tmp/settings_test_XXXXXX";
+    static const char with_secret[] = "observe = { core = false; };\nauth = { token = \"hush-hush\"; };\n";
+    struct settings s;
+    struct why why;
+    (void)state;
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, with_secret, strlen(with_secret)), strlen(with_secret));
+    for (mode_t mode = 0600; mode <= 0666; mode++) {
+        assert_int_equal(fchmod(fd, mode), 0);
+        assert_int_equal(settings_init(&s), 0);
+        int code = settings_read_file(&s, path, &why);
+        assert_int_equal(code, mode == 0600 ? 0 : ERR_DENIED);
+        if (code != 0) {
+            assert_non_null(strstr(why.text, ":2: auth.token"));
+            assert_null(strstr(why.text, "hush"));
+        }
+        settings_done(&s);
+    }
+    /* Without a secret everybody may read it. */
+    assert_int_equal(ftruncate(fd, 29), 0);
+    assert_int_equal(fchmod(fd, 0644), 0);
+    assert_int_equal(settings_init(&s), 0);
+    assert_int_equal(settings_read_file(&s, path, &why), 0);
+    settings_done(&s);
+    close(fd);
+    unlink(path);
 }
 
 static void printed_defaults_read_back_as_the_defaults(void **state) {
@@ -277,6 +312,7 @@ int main(void) {
         cmocka_unit_test(a_hostile_file_is_refused),
         cmocka_unit_test(environment_wins_over_file_and_flags_over_both),
         cmocka_unit_test(secrets_come_from_private_files_and_are_masked),
+        cmocka_unit_test(a_file_with_a_secret_in_it_is_private),
         cmocka_unit_test(printed_defaults_read_back_as_the_defaults),
         cmocka_unit_test(rules_between_settings),
         cmocka_unit_test(lists_walk_and_copies_are_deep),

@@ -123,7 +123,7 @@ static void answered(struct driver_ask *ask, const struct reply *reply) {
     }
     switch (reply->kind) {
     case REPLY_REPEATED:
-        if (v->key_is_gid)
+        if (v->key.length > 0)
             exchange_header(&v->exchange, "Settle-Replayed", SLICE("true"));
         answer_or_wait(v, reply->transaction);
         break;

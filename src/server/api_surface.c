@@ -5,6 +5,7 @@
 #include "protocol/openapi.h"
 #include "protocol/render.h"
 #include "server/api.h"
+#include "server/logs.h"
 #include "server/metrics.h"
 #include "server/stream.h"
 #include "sink/http_sink.h"
@@ -190,10 +191,30 @@ void api_stats(struct visit *v) {
     visit_answer_sealed(v, 200, json);
 }
 
+static void tell_open_host(void *context, struct slice host) {
+    (void)context;
+    logs_say(LOG_BREAKER, "%.*s is open: it did not answer many times in a row", SLICE_PRINT(host));
+}
+
+/* What an operator would like to find in the log, told when it grows. */
+static void tell_trouble(struct daemon *d) {
+    struct engine_figures f;
+    struct http_sink_counters c = http_sink_counters(d->sink);
+    engine_figures(d->engine, &f);
+    if (f.attention > d->told_attention)
+        logs_say(LOG_ATTENTION, "%llu transactions; see settle tx list --attention",
+                 (unsigned long long)f.attention);
+    if (c.hosts_open > d->told_breakers)
+        http_sink_open_hosts(d->sink, tell_open_host, NULL);
+    d->told_attention = f.attention;
+    d->told_breakers = c.hosts_open;
+}
+
 void api_second(struct daemon *d) {
     enum { PATIENCE_MS = 2000 };
     if (driver_stuck_ms(d->driver) > PATIENCE_MS)
         driver_release_stuck(d->driver);
+    tell_trouble(d);
     stream_second(d);
 }
 

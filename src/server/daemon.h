@@ -71,6 +71,8 @@ struct daemon {
     bool stopping;
     bool told_full;
     bool told_busy;
+    uint64_t told_attention;
+    uint64_t told_breakers;
     int exit_code;
 };
 

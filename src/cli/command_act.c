@@ -130,10 +130,12 @@ static int preview_force(struct cli *cli, bool commit) {
         buffer_add_text(&text, "It is final already; forcing it would be refused. Nothing was changed.\n");
     } else {
         buffer_add_text(&text, "Would: ");
-        size_t before = text.length;
-        view_add_where(&text, answer.root, &arena);
-        if (text.length > before)
-            buffer_add_text(&text, " is left as it is (no call) · ");
+        struct buffer where;
+        buffer_init(&where, REQUEST_BYTES);
+        view_add_where(&where, answer.root, &arena);
+        if (where.length > 0)
+            buffer_add_format(&text, "mark %.*s RESOLVED (no call) · ", SLICE_PRINT(buffer_slice(&where)));
+        buffer_done(&where);
         buffer_add_format(&text, "status → heuristic_%s · write audit. Nothing was changed.\n",
                           commit ? "commit" : "rollback");
     }

@@ -254,7 +254,7 @@ static void dry_runs_change_nothing(void **state) {
     assert_int_equal(run("tx", "force", "g1", "--commit", "--dry-run", NULL), 0);
     assert_string_equal(script.asked, "GET /v1/transactions/g1");
     assert_string_equal(
-        output, "Would: points.confirm is left as it is (no call) · status → heuristic_commit · write audit. "
+        output, "Would: mark points.confirm RESOLVED (no call) · status → heuristic_commit · write audit. "
                 "Nothing was changed.\n");
     answer_with(200, "{}");
     assert_int_equal(run("tx", "retry", "g1", "--dry-run", NULL), 0);

@@ -109,6 +109,8 @@ static int judge(struct branch_form *b, const struct form_path *path, struct jso
                 why.text);
     if (verdict == ERR_LIMIT)
         PROBLEM_NOTE(f->problem, limit, SLICE("2048"));
+    else
+        PROBLEM_NOTE(f->problem, setting, SLICE("egress.allow")); /* which cannot list such a URL */
     return ERR_INVALID;
 }
 

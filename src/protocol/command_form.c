@@ -21,9 +21,9 @@ static const struct {
     [COMMAND_REASON] = { 1, 0, { { "reason", FORM_STRING } } },
     [COMMAND_FORCE] = { 2, 2, { { "decision", FORM_STRING }, { "reason", FORM_STRING } } },
     [COMMAND_RESOLVE] = { 3,
-                          2,
-                          { { "as", FORM_STRING },
-                            { "reason", FORM_STRING },
+                          1,
+                          { { "reason", FORM_STRING },
+                            { "as", FORM_STRING },
                             { "operation", FORM_STRING } } },
     [COMMAND_TOKEN] = { 3,
                         2,
@@ -35,7 +35,6 @@ static const char *why_needed(const char *name) {
     static const char *const reasons[][2] = {
         { "decision", "\"commit\" or \"rollback\"" },
         { "reason", "whoever overrides must say why; it stands in the timeline and in the audit for ever" },
-        { "as", "\"done\" or \"refused\"" },
         { "name", "who will use the token; it stands in the audit" },
         { "roles", "a list such as [\"operator\"]" },
     };
@@ -150,7 +149,8 @@ int command_form_decode(struct slice body, enum command_kind kind, struct slice 
         return failed;
     if ((kind == COMMAND_FORCE || kind == COMMAND_RESOLVE) && made.reason.length == 0) {
         struct form_path reason = form_below(NULL, "reason");
-        return form_refuse(&f, &reason, values[1], PROBLEM_INVALID_VALUE, "the reason must not be empty");
+        struct json_value given = values[kind == COMMAND_FORCE ? 1 : 0];
+        return form_refuse(&f, &reason, given, PROBLEM_INVALID_VALUE, "the reason must not be empty");
     }
     take_fingerprint(&made, kind, namespace_name, path);
     *out = made;

@@ -21,7 +21,7 @@
 enum command_kind {
     COMMAND_REASON,  /* {"reason": optional}: commit, rollback, retry, suspend, resume */
     COMMAND_FORCE,   /* {"decision": "commit"|"rollback", "reason": required} */
-    COMMAND_RESOLVE, /* {"as": "done"|"refused", "operation": optional, "reason": required} */
+    COMMAND_RESOLVE, /* {"reason": required, "as": "done" (the default)|"refused", "operation": optional} */
     COMMAND_TOKEN, /* {"name": required, "roles": ["operator", ...] required, "expires": optional duration} */
     COMMAND_ROTATE, /* {"overlap": optional duration} */
     COMMAND_KIND_COUNT,
@@ -29,7 +29,7 @@ enum command_kind {
 
 #define COMMAND_OVERLAP_MS_DEFAULT 86400000u /* 24 hours */
 #define COMMAND_OVERLAP_MS_MAX 2592000000u   /* 30 days */
-#define COMMAND_EXPIRES_MS_MAX 4294967295u   /* 49 days */
+#define COMMAND_EXPIRES_MS_MAX 4233600000u   /* 49 days */
 
 struct command {
     struct slice reason;    /* empty when not given */

@@ -35,6 +35,7 @@ def test_odd_spellings_are_refused():
         answer = submit(d, s, url, f"{i}")
         need(answer.status in (400, 422), repr(url), answer)
         need(answer.json["detail"], answer)
+        equal(answer.json.get("setting"), "egress.allow", repr(url), answer)
     equal(s.calls(), [])
 
 
@@ -110,3 +111,25 @@ def test_queries_in_urls_are_kept():
     d, s = shared_daemon(), shared_site()
     d.run(s.saga({"id": "a", "action": s.url("a") + "?x=1&y=%20%2F"}))
     equal(s.calls()[0].path, s.prefix + "a?x=1&y=%20%2F")
+
+
+def test_a_tightened_setting_stops_calls_that_were_allowed():
+    import signal
+    d, s = Daemon().start(), shared_site()
+    s.on("a", 500)
+    d.submit(s.saga({"id": "a", "action": s.url("a")}, deadline="1h"))
+    eventually(s.calls)
+    d.settings["egress"] = {"allow": ["10.0.0.0/8"]}
+    d.write_settings()
+    d.signal(signal.SIGHUP)
+    t = eventually(lambda: (lambda t: t if t["attention"] and "egress" in str(t) else None)(d.show(s.gid())), 10)
+    count = len(s.calls())
+    import time
+    time.sleep(1)
+    equal(len(s.calls()), count, t)
+    d.settings["egress"] = {"allow": ["127.0.0.1"]}
+    d.write_settings()
+    s.on("a", 200)
+    d.signal(signal.SIGHUP)
+    d.post(f"/v1/transactions/{s.gid()}/retry", {"reason": "allowed again"})
+    d.until(s.gid(), "committed")

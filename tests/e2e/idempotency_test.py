@@ -27,6 +27,15 @@ def test_a_repeat_of_a_running_one_answers_202():
     equal(len(s.calls()), 1)
 
 
+def test_a_repeat_under_a_key_says_so_though_it_names_its_gid():
+    d, s = shared_daemon(), shared_site()
+    body, key = s.saga(s.step("a")), {"Idempotency-Key": s.gid("key")}
+    first = d.submit(body, headers=key)
+    again = d.submit(body, headers=key)
+    equal((first.headers.get("settle-replayed"), again.headers.get("settle-replayed")), (None, "true"), again)
+    equal(d.submit(body).headers.get("settle-replayed"), None)
+
+
 def test_a_repeat_can_wait():
     d, s = shared_daemon(), shared_site()
     s.on("a/do", Delay(0.5))

@@ -149,7 +149,7 @@ def test_dangerous_acts_need_a_reason():
                  {"decision": "commit", "reason": "x", "oops": 1}):
         answer = act(d, s, "force", body)
         need(answer.status in (400, 422), body, answer)
-    for body in ({}, None, {"reason": ""}, {"as": "done"}, {"reason": "x"}, {"as": "perhaps", "reason": "x"}, {"as": "done", "reason": "x", "operation": "fly"}):
+    for body in ({}, None, {"reason": ""}, {"as": "done"}, {"as": "perhaps", "reason": "x"}, {"as": "done", "reason": "x", "operation": "fly"}):
         answer = act(d, s, "branches/a/resolve", body)
         need(answer.status in (400, 422), body, answer)
     equal(d.status(s.gid()), "committing")
@@ -161,7 +161,7 @@ def test_dangerous_acts_need_a_reason():
 def test_resolve_settles_one_operation():
     d, s = shared_daemon(), shared_site()
     stuck(d, s)
-    answer = act(d, s, "branches/a/resolve", {"as": "done", "reason": "booked by hand"})
+    answer = act(d, s, "branches/a/resolve", {"reason": "booked by hand"})  # as "done", when it does not say
     equal(answer.status, 200, answer)
     t = d.until(s.gid(), ("committed", "heuristic_commit"))
     equal(next(b for b in t["branches"] if b["id"] == "a")["confirm"], "resolved", t)

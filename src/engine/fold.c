@@ -136,9 +136,11 @@ void engine_folded(struct engine *e) {
         folded(e, thing_of(e->folding.next));
 }
 
+/* Back to the front, the last one first: rows of the audit chain must become durable in the order of their
+ * numbers, or recovery would take a line for folded because a later one is. */
 void engine_fold_failed(struct engine *e) {
     while (!chain_empty(&e->folding))
-        thing_unfold(e, thing_of(e->folding.next));
+        thing_unfold(e, thing_of(e->folding.previous));
 }
 
 static uint64_t sooner(uint64_t first, struct chain *link, const struct chain *head) {

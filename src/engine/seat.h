@@ -122,7 +122,8 @@ void thing_put(struct engine *e, struct effects *effects, struct thing *thing, s
 void thing_clean(struct engine *e, struct thing *thing); /* take it off every list */
 /* The thing has a record in this batch that history lacks. */
 void thing_dirty(struct engine *e, struct thing *thing, uint64_t batch);
-void thing_unfold(struct engine *e, struct thing *thing); /* its row did not become durable after all */
+void thing_unfold(struct engine *e,
+                  struct thing *thing); /* its row did not become durable: to the front again */
 
 /* seats.c */
 struct seat *seat_find(const struct engine *e, struct slice namespace_name, struct slice gid);

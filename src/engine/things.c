@@ -43,9 +43,12 @@ void thing_unfold(struct engine *e, struct thing *thing) {
     chain_remove(&thing->dirty);
     thing->folding = false;
     thing->again_batch = 0;
-    enter_dirty(e, thing);
+    struct chain *place = e->dirty.previous;
+    while (place != &e->dirty && thing_of(place)->dirty_batch >= thing->dirty_batch)
+        place = place->previous;
+    chain_add_after(place, &thing->dirty);
     if (thing->complete)
-        chain_add_last(&e->ready, &thing->ready);
+        chain_add_after(&e->ready, &thing->ready);
 }
 
 void thing_clean(struct engine *e, struct thing *thing) {

@@ -209,3 +209,55 @@ def test_slow_readers_do_not_stop_the_others():
 def test_stream_of_nobody_is_404():
     d, s = shared_daemon(), shared_site()
     problem(d.get(f"/v1/transactions/{s.gid('nobody')}/events", headers={"Accept": "text/event-stream"}), 404)
+
+
+def test_a_quiet_stream_has_a_heartbeat():
+    d = shared_daemon()
+    stream = Stream(d, "/v1/events")
+    eventually(lambda: stream.comments, 20, 0.2)
+    stream.close()
+
+
+def test_a_reader_that_missed_too_much_is_told():
+    from kit import Daemon
+    d, s = Daemon(settings={"limits": {"stream_backlog": 16}}).start(), shared_site()
+    stream = Stream(d, "/v1/events")
+    eventually(lambda: stream.head)
+    time.sleep(0.1)
+    d.run(s.saga(s.step("a"), name="first"))
+    eventually(lambda: stream.events, 5)
+    last = stream.events[0]["id"]
+    stream.close()
+    for i in range(20):
+        d.run(s.saga(s.step("a"), name=f"{i}"))
+    again = Stream(d, "/v1/events", last=last)
+    eventually(lambda: any(e["event"] == "lagged" for e in again.events), 5)
+    again.close()
+
+
+def test_a_long_timeline_is_read_in_pages():
+    d, s = shared_daemon(), shared_site()
+    d.run(s.saga(*[{"id": f"{i}", "action": s.url("a"), "after": []} for i in range(150)]))
+    whole = d.get(f"/v1/transactions/{s.gid()}/events").json["items"]
+    seen, after = [], ""
+    for _ in range(1000):
+        page = d.get(f"/v1/transactions/{s.gid()}/events?limit=50{after}").json
+        seen += page["items"]
+        if not page.get("next"):
+            break
+        after = f"&after={page['next']}"
+    equal(seen, whole)
+
+
+def test_times_are_rfc_3339():
+    import datetime
+    d, s = shared_daemon(), shared_site()
+    s.on("a/confirm", 409)
+    d.submit(s.tcc(s.part("a")))
+    t = eventually(lambda: (lambda t: t if t["attention"] else None)(d.show(s.gid())), 10)
+    times = [t["created"], t["updated"], t["deadline"], t["attention"]["since"], t["attention"]["next_try"]]
+    times += [i["at"] for i in d.get(f"/v1/transactions/{s.gid()}/events").json["items"]]
+    for text in times:
+        need(text.endswith("Z"), text)
+        datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
+    d.post(f"/v1/transactions/{s.gid()}/force", {"decision": "commit", "reason": "x"})

@@ -127,6 +127,10 @@ void engine_recovered(struct engine *e, uint64_t now_ms) {
         transaction_check(&seat->transaction);
         seat_count(e, seat);
         seat_schedule(e, seat, now_ms);
+        /* Nothing is waiting for a time, and no call of the last life will come back: look what is owed. */
+        if (seat->due.place == 0 && !status_is_final(seat->transaction.status) &&
+            !seat->transaction.suspended)
+            due_set(&e->due, &seat->due, now_ms);
         int result =
             filter_add(&e->seen, hash_pair_stable(seat->transaction.namespace_name, seat->transaction.gid));
         assert(result == 0);

@@ -30,8 +30,8 @@ class Row:
 
     def checksum(self):
         key, state = self.key.encode(), self.state.encode()
-        numbers = (3, self.id, self.key_hash & (1 << 64) - 1, self.seq, self.final, self.purge, len(key), len(state), len(self.image))
-        total = hash_of(struct.pack("=9Q", *numbers))
+        numbers = (3, self.id, self.key_hash, self.seq, self.final, self.purge, len(key), len(state), len(self.image))
+        total = hash_of(struct.pack("=9Q", *(n & (1 << 64) - 1 for n in numbers)))
         for part in (key, state, self.image):
             total = hash_of(part, total)
         return total - (1 << 64) if total >= 1 << 63 else total
@@ -80,8 +80,13 @@ def stopped():
 
 
 def judged(data):
-    """What a daemon on this store says: the exit code of verify, its words, the lines as shown."""
-    d = Daemon(data=data).start()
+    """What a daemon on this store says: the exit code of verify, its words, the lines as shown. A start reads the
+    newest rows again and refuses when a line's hash does not fit: then its own code and words, and no lines."""
+    d = Daemon(data=data)
+    try:
+        d.start()
+    except RuntimeError:
+        return d.wait_exit(), d.log(), []
     done = run_settle("audit", "verify", daemon=d)
     return done.returncode, done.stdout + done.stderr, d.get("/v1/audit?limit=200").json["items"]
 
@@ -89,8 +94,11 @@ def judged(data):
 def expect_found(data):
     code, said, items = judged(data)
     need(code not in (0, -6, -11), "not found", said)
-    contains(said, "line ")
-    need(not all(i["chained"] for i in items), "the list shows nothing", said)
+    if items:
+        contains(said, "line ")
+        need(not all(i["chained"] for i in items), "the list shows nothing", said)
+    else:
+        contains(said, "damaged")
 
 
 def test_an_untouched_chain_is_good():
@@ -196,7 +204,7 @@ def test_lines_after_a_broken_one_are_bound_to_each_other():
     store.close()
     d = Daemon(data=data).start()
     gid = d.get("/v1/transactions?limit=1").json["items"][0]["gid"]
-    equal(d.post(f"/v1/transactions/{gid}/suspend", {"reason": "after"}).status, 200)
+    equal(d.post(f"/v1/transactions/{gid}/{'suspend' if LINES % 2 == 0 else 'resume'}", {"reason": "after"}).status, 200)
     items = d.get("/v1/audit?limit=200").json["items"]
     equal(items[0]["reason"], "after")
     need(items[0]["chained"] and items[1]["chained"], items[:2])

@@ -197,8 +197,11 @@ static int open_driver(struct daemon *d, struct why *why) {
     struct store_usage usage;
     uint64_t counts[STORED_KIND_END] = { 0 };
     d->store->ops->usage(d->store, &usage);
+    struct engine_figures recovered;
+    engine_figures(d->engine, &recovered);
     if (d->store->ops->count(d->store, counts, NULL) == 0)
-        d->rows_at_start = counts[STORED_TRANSACTION];
+        d->rows_at_start =
+            counts[STORED_TRANSACTION] + recovered.unfolded; /* as near as one can count cheaply */
     d->epoch = usage.epoch;
     struct committer_options options = { .store = d->store, .post = ports_post, .post_context = d->loop };
     int code = committer_open(&d->committer, &options, why);

@@ -251,6 +251,14 @@ static int refuse_payload(struct submission *s, const struct form_path *path, st
     return ERR_INVALID;
 }
 
+static int refuse_count(struct submission *s, const struct form_path *path, struct json_value value,
+                        size_t count) {
+    form_refuse(&s->form, path, value, PROBLEM_OVER_LIMIT, "%zu branches, at most %d are possible", count,
+                LIMIT_BRANCHES);
+    PROBLEM_NOTE(s->form.problem, limit, SLICE("1000"));
+    return ERR_INVALID;
+}
+
 static int read_branch(struct submission *s, struct json_value value, size_t *payload) {
     struct form_path path = form_element(s->order.path, s->order.id_count);
     struct branch_draft *draft = &s->order.drafts[s->order.id_count];
@@ -281,12 +289,8 @@ static int read_branches(struct submission *s, struct json_value value) {
         return form_missing(&s->form, NULL, "branches", "a transaction consists of them");
     if (count == 0 && s->request.drive == DRIVE_SERVER)
         return form_refuse(&s->form, &path, value, PROBLEM_INVALID_VALUE, "at least one branch is needed");
-    if (count > LIMIT_BRANCHES) {
-        form_refuse(&s->form, &path, value, PROBLEM_OVER_LIMIT, "%zu branches, at most %d are possible",
-                    count, LIMIT_BRANCHES);
-        PROBLEM_NOTE(s->form.problem, limit, SLICE("1000"));
-        return ERR_INVALID;
-    }
+    if (count > LIMIT_BRANCHES)
+        return refuse_count(s, &path, value, count);
     struct branch_draft *drafts = arena_take_array(s->form.arena, count, sizeof *drafts);
     struct branch_request *branches = arena_take_array(s->form.arena, count, sizeof *branches);
     if (drafts == NULL || branches == NULL)
@@ -368,7 +372,11 @@ static int join_known(struct submission *s, const struct transaction *t, size_t 
     return 0;
 }
 
-static int check_payload_left(struct submission *s, const struct transaction *t, size_t place) {
+/* A transaction that takes no branch any more is refused for that reason, by the engine. */
+static int check_room_left(struct submission *s, const struct transaction *t, size_t place,
+                           struct json_value root) {
+    if (place >= LIMIT_BRANCHES && t->status == STATUS_ACTIVE && t->drive == DRIVE_CLIENT)
+        return refuse_count(s, NULL, root, place + 1);
     size_t payload = s->order.drafts[0].request.body.length;
     for (size_t i = 0; i < t->branch_count; i++)
         payload += i == place ? 0 : t->branches[i].body.length;
@@ -394,7 +402,7 @@ int submission_decode_branch(struct slice body, const struct submission_options 
     if (failed == 0)
         failed = join_known(&s, t, &place);
     if (failed == 0)
-        failed = check_payload_left(&s, t, place);
+        failed = check_room_left(&s, t, place, root);
     if (failed == 0)
         failed = branch_order_after(&s.order, NULL, &draft, (int)place - 1, place);
     if (failed == 0)

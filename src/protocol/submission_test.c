@@ -3,6 +3,7 @@
 #include <setjmp.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/limits.h"
@@ -587,6 +588,37 @@ static void a_branch_joins(void **state) {
     }
 }
 
+/* A thousand branches may join one by one, the next one not; whoever was there already may say so again. */
+static void no_more_join_than_may_be_submitted(void **state) {
+    static char ids[LIMIT_BRANCHES][8];
+    static struct branch existing[LIMIT_BRANCHES];
+    struct transaction t = { .mode = MODE_TCC,
+                             .drive = DRIVE_CLIENT,
+                             .status = STATUS_ACTIVE,
+                             .gid = SLICE("g"),
+                             .branches = existing };
+    struct slice next = SLICE("{\"id\":\"next\",\"base\":\"http://t\"}");
+    struct branch_request q;
+    struct problem p;
+    uint8_t print[32];
+    (void)state;
+    for (int i = 0; i < LIMIT_BRANCHES; i++) {
+        snprintf(ids[i], sizeof ids[i], "b%d", i);
+        existing[i].id = slice_text(ids[i]);
+    }
+    t.branch_count = LIMIT_BRANCHES - 1;
+    assert_int_equal(submission_decode_branch(next, &options, &t, &arena, &q, print, &p), 0);
+    t.branch_count = LIMIT_BRANCHES;
+    assert_int_equal(submission_decode_branch(next, &options, &t, &arena, &q, print, &p), ERR_INVALID);
+    assert_int_equal(p.type, PROBLEM_OVER_LIMIT);
+    assert_string_equal(p.limit, "1000");
+    assert_int_equal(submission_decode_branch(SLICE("{\"id\":\"b7\",\"base\":\"http://t\"}"), &options, &t,
+                                              &arena, &q, print, &p),
+                     0);
+    t.status = STATUS_COMMITTING;
+    assert_int_equal(submission_decode_branch(next, &options, &t, &arena, &q, print, &p), 0);
+}
+
 /* With every arena too small by a little, the answer is "no memory", never a crash. */
 static void memory_may_be_short(void **state) {
     struct slice body =
@@ -610,11 +642,17 @@ static void memory_may_be_short(void **state) {
 int main(void) {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(the_saga_of_the_manual), TEST(the_tcc_of_the_manual),
-        TEST(defaults_and_order),     TEST(every_fault_names_its_field),
-        TEST(places_are_told),        TEST(limits_hold),
-        TEST(fingerprints),           TEST(gids),
-        TEST(a_branch_joins),         TEST(memory_may_be_short),
+        TEST(the_saga_of_the_manual),
+        TEST(the_tcc_of_the_manual),
+        TEST(defaults_and_order),
+        TEST(every_fault_names_its_field),
+        TEST(places_are_told),
+        TEST(limits_hold),
+        TEST(fingerprints),
+        TEST(gids),
+        TEST(a_branch_joins),
+        TEST(memory_may_be_short),
+        TEST(no_more_join_than_may_be_submitted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

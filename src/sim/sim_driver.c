@@ -437,9 +437,9 @@ static int step(struct world *w, const struct arrival *a) {
     } else if (a->ask != NULL) {
         struct told told = told_of(a->ask->plan, &effects->reply);
 
-        seal(w, a->ask, &told);
         if (a->ask->keyed != NULL)
-            remember(w, a->ask, &told);
+            remember(w, a->ask, &told); /* first: the reply must wait for the batch that remembers it */
+        seal(w, a->ask, &told);
     }
     return 0;
 }

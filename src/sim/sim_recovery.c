@@ -4,6 +4,25 @@
 #include "sim/sometimes.h"
 #include "sim/world.h"
 
+/* The newest row of each kind, when it is final and so would not be shown: ids go on after it. */
+static int recover_newest(struct engine *e, const struct sim_store *store, struct why *why) {
+    for (uint8_t kind = 1; kind < STORED_KIND_END; kind++) {
+        const struct stored_row *newest = NULL;
+        int result;
+
+        for (size_t i = 0; i < store->rows.count; i++) {
+            const struct stored_row *row = &store->rows.at[i].row;
+
+            if (row->kind == kind && (newest == NULL || row->id > newest->id))
+                newest = row;
+        }
+        result = newest != NULL && newest->final ? engine_recover_row(e, newest, why) : 0;
+        if (result != 0)
+            return result;
+    }
+    return 0;
+}
+
 static int recover_rows(struct engine *e, const struct sim_store *store, struct why *why) {
     for (size_t i = 0; i < store->rows.count; i++) {
         const struct sim_row *row = &store->rows.at[i];
@@ -59,6 +78,8 @@ struct engine *sim_recovery_run(struct world *w, const struct sim_store *store) 
     struct why why = { .text = "" };
     int result = engine_new(&e, &options, &why);
 
+    if (result == 0)
+        result = recover_newest(e, store, &why);
     if (result == 0)
         result = recover_rows(e, store, &why);
     for (size_t i = 0; result == 0 && i < store->batch_count; i++)

@@ -1,6 +1,7 @@
 #include "sim/sim_store.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -152,8 +153,12 @@ static void check_covered(struct sim_store *s, const struct sim_batch *batch) {
             return;
         }
         row = row_at(s, entry.kind, entry.id);
-        if (row == NULL || row->row.seq < entry.seq)
-            s->broken = "a batch was trimmed before its records were folded";
+        if (row != NULL && row->row.seq >= entry.seq)
+            continue;
+        snprintf(s->story, sizeof s->story,
+                 "batch %llu was trimmed, but record %u of %llu (kind %u) is not folded",
+                 (unsigned long long)batch->number, entry.seq, (unsigned long long)entry.id, entry.kind);
+        s->broken = s->story;
     }
 }
 

@@ -48,6 +48,7 @@ struct sim_store {
     uint64_t bytes_written;
     uint64_t folds, trims, replaced, purges;
     const char *broken;
+    char story[160]; /* what broken may point to */
 };
 
 void sim_store_init(struct sim_store *s);

@@ -15,7 +15,7 @@ enum {
     QUIET_MS = 10 * 60 * 1000, /* liveness: everything must have ended by then */
     DRAIN_MS = 400 * 1000,     /* the last late message of the last call arrives */
     HOUSEKEEPING_US = 1000000,
-    ITEMS_MAX = 250000, /* a large world needs a tenth of it; more means that something spins */
+    ITEMS_MAX = 800000, /* a large world needs a tenth of it; more means that something spins */
 };
 
 void world_init(struct world *w, const struct swarm *swarm) {

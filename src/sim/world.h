@@ -50,7 +50,7 @@ struct crash_orders {
 };
 
 struct world_figures {
-    uint64_t items, steps, turns, batches, calls, crashes, points;
+    uint64_t audit_lines, items, steps, turns, batches, calls, crashes, points;
     uint64_t unfinished_max_seen;
     uint64_t virtual_us;
     uint32_t finished, stuck;

@@ -8,6 +8,7 @@
 
 #include "base/instant.h"
 #include "base/json.h"
+#include "base/utf8.h"
 
 enum {
     LINES_PER_SECOND = 100,
@@ -57,14 +58,32 @@ const char *logs_level_word(enum log_level level) {
     return words[level];
 }
 
-/* Nothing that could begin a new line or move a terminal's cursor. */
+/* Controls, the C1 ones of ECMA-48 (U+0080 to U+009F, 0x9b begins a sequence) and what turns the direction of
+ * text or ends a line (U+200E, U+200F, U+2028 to U+202E, U+2066 to U+2069). */
+static bool is_odd(const unsigned char *at, size_t length) {
+    if (length == 1)
+        return at[0] < 0x20 || at[0] == 0x7f || at[0] == '\\';
+    if (length == 2)
+        return at[0] == 0xc2 && at[1] < 0xa0;
+    if (length != 3 || at[0] != 0xe2)
+        return length == 0;
+    return (at[1] == 0x80 && (at[2] == 0x8e || at[2] == 0x8f || (at[2] >= 0xa8 && at[2] <= 0xae))) ||
+           (at[1] == 0x81 && at[2] >= 0xa6 && at[2] <= 0xa9);
+}
+
+/* Nothing that could begin a new line, move a terminal's cursor or turn text around. */
 static void add_escaped(struct buffer *to, struct slice text) {
-    for (size_t i = 0; i < text.length; i++) {
-        unsigned char c = (unsigned char)text.at[i];
-        if (c < 0x20 || c == 0x7f || c == '\\')
-            buffer_add_format(to, "\\x%02x", c);
-        else
-            buffer_add_byte(to, (char)c);
+    const char *end = text.length == 0 ? text.at : text.at + text.length;
+    for (const char *at = text.at; at < end;) {
+        size_t length = utf8_length(at, end);
+        bool odd = is_odd((const unsigned char *)at, length);
+        length = length == 0 ? 1 : length;
+        for (size_t i = 0; i < length; i++)
+            if (odd)
+                buffer_add_format(to, "\\x%02x", (unsigned char)at[i]);
+            else
+                buffer_add_byte(to, at[i]);
+        at += length;
     }
 }
 
@@ -81,8 +100,13 @@ void logs_render(struct buffer *to, bool json, uint64_t now_ms, enum log_event e
         json_put_text(&w, "level", logs_level_word(events[event].level));
         json_put_text(&w, "event", events[event].name);
         json_put_text(&w, "say", events[event].sentence);
-        if (details.length > 0)
-            json_put_string(&w, "details", details);
+        if (details.length > 0) {
+            struct buffer escaped;
+            buffer_init(&escaped, 16384);
+            add_escaped(&escaped, details);
+            json_put_string(&w, "details", buffer_slice(&escaped));
+            buffer_done(&escaped);
+        }
         if (folded > 0)
             json_put_u64(&w, "folded", folded);
         json_put_end(&w);

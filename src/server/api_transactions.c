@@ -115,6 +115,24 @@ static void refuse_unasked(struct visit *v) {
     visit_refuse(v, &p);
 }
 
+/* A key beside a gid of the client's own is saved in the turn of the submit, so that it stands for no other
+ * request. The transaction itself is what a repeat is answered from; where the turn has no room the key is
+ * simply not known later. */
+static void remember_key(struct visit *v) {
+    struct daemon *d = v->daemon;
+    if (v->match.route->id != ROUTE_SUBMIT || v->key.length == 0 || v->key_is_gid ||
+        engine_answer_find(d->engine, v->namespace_name, v->key) != NULL)
+        return;
+    (void)driver_remember(d->driver, v->namespace_name, v->key, v->part.submit.fingerprint, 202, SLICE(""));
+}
+
+static bool key_is_taken(struct visit *v) {
+    const struct remembered *before =
+        v->key.length == 0 ? NULL : engine_answer_find(v->daemon->engine, v->namespace_name, v->key);
+    return before != NULL &&
+           memcmp(before->fingerprint, v->part.submit.fingerprint, sizeof before->fingerprint) != 0;
+}
+
 static void answered(struct driver_ask *ask, const struct reply *reply) {
     struct visit *v = CHAIN_OWNER(ask, struct visit, ask);
     if (reply == NULL) {
@@ -128,6 +146,9 @@ static void answered(struct driver_ask *ask, const struct reply *reply) {
         answer_or_wait(v, reply->transaction);
         break;
     case REPLY_ACCEPTED:
+        remember_key(v);
+        answer_or_wait(v, reply->transaction);
+        break;
     case REPLY_STATE:
         answer_or_wait(v, reply->transaction);
         break;
@@ -203,6 +224,11 @@ void api_submit(struct visit *v) {
     struct problem p;
     if (submission_decode(v->exchange.body, &options, &v->exchange.arena, request, &p) != 0) {
         visit_refuse(v, &p);
+        return;
+    }
+    if (key_is_taken(v)) {
+        PROBLEM_SAY(&p, PROBLEM_KEY_REUSED, "this Idempotency-Key came with another request before");
+        visit_refuse_sealed(v, &p);
         return;
     }
     if (request->gid.length == 0 && make_gid(v) != 0) {

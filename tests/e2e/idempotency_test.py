@@ -34,6 +34,11 @@ def test_a_repeat_under_a_key_says_so_though_it_names_its_gid():
     again = d.submit(body, headers=key)
     equal((first.headers.get("settle-replayed"), again.headers.get("settle-replayed")), (None, "true"), again)
     equal(d.submit(body).headers.get("settle-replayed"), None)
+    d.until(s.gid(), "committed")
+    for other in ({**body, "gid": s.gid("other")}, {**body, "name": "other"}, {"mode": "saga", "branches": [s.step("a")]}):
+        equal(problem(d.submit(other, headers=key), 422)["type"], "/problems/key-reused", other)
+    equal(problem(d.post(f"/v1/transactions/{s.gid()}/suspend", {"reason": "x"}, headers=key), 422)["type"], "/problems/key-reused")
+    equal(d.get(f"/v1/transactions/{s.gid('other')}").status, 404)
 
 
 def test_a_repeat_can_wait():

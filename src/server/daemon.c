@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -28,6 +29,7 @@
 enum {
     WATCH_EVERY_MS = 1000,
     DRAIN_MS = 10000, /* after this open connections are cut */
+    FILES_KEPT = 32,  /* descriptors for the store, the log, backups and libuv's own use */
 };
 
 uint64_t daemon_now_ms(const struct daemon *d) {
@@ -59,13 +61,44 @@ struct engine_options daemon_engine_options(const struct settings *s, uint64_t h
     return (struct engine_options){
         .memory_max = settings_number(s, SETTING_LIMITS_MEMORY),
         .unfinished_max = (uint32_t)settings_number(s, SETTING_LIMITS_UNFINISHED),
-        .calls_max = (uint32_t)settings_number(s, SETTING_EGRESS_TOTAL),
+        .calls_max = daemon_calls_max(s),
         .attention_tries = (uint32_t)settings_number(s, SETTING_ATTENTION_AFTER_TRIES),
         .attention_ms = (uint32_t)settings_number(s, SETTING_ATTENTION_AFTER),
         .retain_finished_ms = settings_number(s, SETTING_STORE_RETAIN_FINISHED),
         .retain_failed_ms = settings_number(s, SETTING_STORE_RETAIN_FAILED),
         .hash_seed = hash_seed,
     };
+}
+
+/* Descriptors that connections of either direction may use. Nothing may run out of them: a listener that
+ * cannot accept has no way to say so, and the store must not wait for one (P12). */
+static uint64_t files_for_connections(void) {
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == RLIM_INFINITY)
+        return UINT32_MAX;
+    return files.rlim_cur < 2 * FILES_KEPT ? FILES_KEPT : files.rlim_cur - FILES_KEPT;
+}
+
+uint32_t daemon_calls_max(const struct settings *s) {
+    uint64_t wanted = settings_number(s, SETTING_EGRESS_TOTAL);
+    uint64_t room = files_for_connections() / 4;
+    return (uint32_t)(wanted < room ? wanted : room);
+}
+
+/* Kept connections to participants may be as many as open calls. */
+static uint32_t connections_max(const struct settings *s) {
+    uint64_t wanted = settings_number(s, SETTING_LIMITS_CONNECTIONS);
+    uint64_t room = files_for_connections() - 2 * (uint64_t)daemon_calls_max(s);
+    return (uint32_t)(wanted < room ? wanted : room);
+}
+
+static void say_few_files(const struct settings *s) {
+    uint32_t calls = daemon_calls_max(s);
+    uint32_t connections = connections_max(s);
+    if (calls < settings_number(s, SETTING_EGRESS_TOTAL) ||
+        connections < settings_number(s, SETTING_LIMITS_CONNECTIONS))
+        logs_say(LOG_FEW_FILES, "limits.connections is %u and egress.total is %u until the limit is raised",
+                 connections, calls);
 }
 
 struct driver_limits daemon_driver_limits(const struct settings *s) {
@@ -78,7 +111,7 @@ struct driver_limits daemon_driver_limits(const struct settings *s) {
 
 struct http_limits daemon_http_limits(const struct settings *s) {
     return (struct http_limits){
-        .connections = (uint32_t)settings_number(s, SETTING_LIMITS_CONNECTIONS),
+        .connections = connections_max(s),
         .connections_per_address = (uint32_t)settings_number(s, SETTING_LIMITS_CONNECTIONS_PER_ADDRESS),
         .requests_per_connection = (uint32_t)settings_number(s, SETTING_LIMITS_REQUESTS_PER_CONNECTION),
         .header_ms = settings_number(s, SETTING_LIMITS_HEADER_TIMEOUT),
@@ -295,6 +328,7 @@ static int open_listener(struct daemon *d, struct why *why) {
     options.host = host;
     options.tls = d->tls;
     options.limits = daemon_http_limits(&d->settings);
+    say_few_files(&d->settings);
     if (code == 0)
         code = http_server_open(&d->http, d->loop, &options, why);
     return code;

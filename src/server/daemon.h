@@ -106,5 +106,7 @@ void daemon_note(struct daemon *d, struct slice who, const char *format, ...)
 struct engine_options daemon_engine_options(const struct settings *s, uint64_t hash_seed);
 struct driver_limits daemon_driver_limits(const struct settings *s);
 struct http_limits daemon_http_limits(const struct settings *s);
+/* egress.total, or what the limit of open files leaves for calls. */
+uint32_t daemon_calls_max(const struct settings *s);
 
 #endif

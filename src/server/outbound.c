@@ -125,7 +125,7 @@ int outbound_open(struct daemon *d, struct why *why) {
     if (code != 0)
         return code;
     struct http_sink_options options = {
-        .calls = settings_number(&d->settings, SETTING_EGRESS_TOTAL),
+        .calls = daemon_calls_max(&d->settings),
         .calls_per_host = settings_number(&d->settings, SETTING_EGRESS_PER_ENDPOINT),
         .tls = d->tls_out,
         .egress = &d->egress->egress,

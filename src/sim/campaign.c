@@ -18,7 +18,7 @@ static double seconds_now(void) {
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-int campaign_exit_of(const struct pool_totals *totals) {
+int campaign_exit_of(const struct crew_totals *totals) {
     if (totals->ends[TRIAL_CORRECTNESS] > 0)
         return CAMPAIGN_CORRECTNESS;
     if (totals->ends[TRIAL_CRASH] > 0)
@@ -26,11 +26,11 @@ int campaign_exit_of(const struct pool_totals *totals) {
     return totals->ends[TRIAL_LIVENESS] > 0 ? CAMPAIGN_LIVENESS : CAMPAIGN_GOOD;
 }
 
-void campaign_print_failures(const struct pool_totals *totals, const char *command) {
+void campaign_print_failures(const struct crew_totals *totals, const char *command) {
     uint64_t shown = totals->failure_count < SHOWN_MAX ? totals->failure_count : SHOWN_MAX;
 
     for (uint64_t i = 0; i < shown; i++) {
-        const struct pool_failure *f = &totals->failures[i];
+        const struct crew_failure *f = &totals->failures[i];
 
         printf("  %s%" PRIu64 "%s%s   %s: %s\n", command, f->unit, f->label[0] == '\0' ? "" : " ", f->label,
                f->result.failure.invariant, f->result.failure.text);
@@ -39,7 +39,7 @@ void campaign_print_failures(const struct pool_totals *totals, const char *comma
         printf("  ... and %" PRIu64 " more\n", totals->failure_count - shown);
 }
 
-static void print_summary(const char *what, const struct pool_totals *totals, double seconds) {
+static void print_summary(const char *what, const struct crew_totals *totals, double seconds) {
     printf("%s: %" PRIu64 " seeds, %.1f virtual hours, %" PRIu64 " transactions, %" PRIu64 " calls, %" PRIu64
            " crashes of the coordinator, %" PRIu64 " violations (%.1f s)\n",
            what, totals->runs, (double)totals->virtual_us / 3.6e9, totals->transactions, totals->calls,
@@ -52,10 +52,10 @@ static void one_seed(uint64_t seed, void *context) {
 
     (void)context;
     trial_run(&t, NULL, &result);
-    pool_report(seed, NULL, &result);
+    crew_report(seed, NULL, &result);
 }
 
-static int conclude(const char *what, const struct campaign *c, const struct pool_totals *totals,
+static int conclude(const char *what, const struct campaign *c, const struct crew_totals *totals,
                     double began) {
     int code = campaign_exit_of(totals);
 
@@ -73,10 +73,10 @@ static int conclude(const char *what, const struct campaign *c, const struct poo
 }
 
 int campaign_seeds(const struct campaign *c) {
-    struct pool_totals totals;
+    struct crew_totals totals;
     double began = seconds_now();
 
-    pool_run(c->first, c->last, c->jobs, c->stop_early, "sim", one_seed, NULL, &totals);
+    crew_run(c->first, c->last, c->jobs, c->stop_early, "sim", one_seed, NULL, &totals);
     return conclude("sim", c, &totals, began);
 }
 
@@ -93,14 +93,14 @@ static void same_twice(uint64_t seed, void *context) {
         snprintf(first.failure.text, sizeof first.failure.text,
                  "two runs differ: digests %" PRIx64 " and %" PRIx64, first.digest, second.digest);
     }
-    pool_report(seed, NULL, &first);
+    crew_report(seed, NULL, &first);
 }
 
 int campaign_determinism(const struct campaign *c) {
-    struct pool_totals totals;
+    struct crew_totals totals;
     double began = seconds_now();
 
-    pool_run(c->first, c->last, c->jobs, c->stop_early, "determinism", same_twice, NULL, &totals);
+    crew_run(c->first, c->last, c->jobs, c->stop_early, "determinism", same_twice, NULL, &totals);
     return conclude("determinism", c, &totals, began);
 }
 
@@ -114,7 +114,7 @@ static void one_trial(uint64_t unit, void *context) {
     struct trial_result result;
 
     trial_run(&r->trials[unit], NULL, &result);
-    pool_report(r->trials[unit].seed, NULL, &result);
+    crew_report(r->trials[unit].seed, NULL, &result);
 }
 
 static bool read_trials(FILE *from, const char *path, struct regress *r) {
@@ -142,7 +142,7 @@ static bool read_trials(FILE *from, const char *path, struct regress *r) {
 
 int campaign_regress(const char *path, unsigned jobs) {
     struct regress r = { 0 };
-    struct pool_totals totals = { 0 };
+    struct crew_totals totals = { 0 };
     double began = seconds_now();
     FILE *from = fopen(path, "r");
     bool readable;
@@ -154,7 +154,7 @@ int campaign_regress(const char *path, unsigned jobs) {
     readable = read_trials(from, path, &r);
     fclose(from);
     if (readable && r.count > 0)
-        pool_run(0, r.count - 1, jobs, false, "regress", one_trial, &r, &totals);
+        crew_run(0, r.count - 1, jobs, false, "regress", one_trial, &r, &totals);
     free(r.trials);
     if (!readable)
         return CAMPAIGN_USAGE;

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "sim/pool.h"
+#include "sim/crew.h"
 
 enum campaign_exit {
     CAMPAIGN_GOOD = 0,
@@ -33,8 +33,8 @@ int campaign_determinism(const struct campaign *c);
 int campaign_regress(const char *path, unsigned jobs);
 /* One seed with all its words. */
 int campaign_show(const struct trial *t);
-int campaign_exit_of(const struct pool_totals *totals);
+int campaign_exit_of(const struct crew_totals *totals);
 /* The failures, each with what repeats it. command: "settle-sim --seed " or the like. */
-void campaign_print_failures(const struct pool_totals *totals, const char *command);
+void campaign_print_failures(const struct crew_totals *totals, const char *command);
 
 #endif

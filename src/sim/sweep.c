@@ -45,7 +45,7 @@ static uint64_t run_one(uint64_t unit, const struct scenario *s, const struct cr
 
     scenario_run(s, orders, NULL, &result);
     label_of(label, sizeof label, s, orders);
-    pool_report(unit, label, &result);
+    crew_report(unit, label, &result);
     return result.figures.points;
 }
 
@@ -80,7 +80,7 @@ static void add_units(struct sweep *sweep, const struct scenario *s) {
 
 int sweep_run(const char *only, unsigned jobs, bool quick) {
     struct sweep sweep = { .quick = quick };
-    struct pool_totals totals;
+    struct crew_totals totals;
     const struct scenario *s;
     unsigned scenarios = 0;
 
@@ -97,7 +97,7 @@ int sweep_run(const char *only, unsigned jobs, bool quick) {
         free(sweep.units);
         return CAMPAIGN_USAGE;
     }
-    pool_run(0, sweep.count - 1, jobs, false, "sweep", run_unit, &sweep, &totals);
+    crew_run(0, sweep.count - 1, jobs, false, "sweep", run_unit, &sweep, &totals);
     printf("sweep: %u scenarios, %" PRIu64 " crash points x outcomes, %" PRIu64 " runs, %" PRIu64
            " crashes, %" PRIu64 " violations\n",
            scenarios, sweep.count - scenarios, totals.runs, totals.crashes, totals.failure_count);

@@ -1,4 +1,4 @@
-#include "sim/pool.h"
+#include "sim/crew.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -23,7 +23,7 @@ struct shared {
     uint64_t last;
     bool stop_early;
     uint64_t current[JOBS_MAX];
-    struct pool_totals totals;
+    struct crew_totals totals;
     struct coverage coverage[JOBS_MAX];
 };
 
@@ -34,8 +34,8 @@ struct worker {
 
 static struct shared *shared;
 
-void pool_report(uint64_t unit, const char *label, const struct trial_result *result) {
-    struct pool_totals *totals = &shared->totals;
+void crew_report(uint64_t unit, const char *label, const struct trial_result *result) {
+    struct crew_totals *totals = &shared->totals;
     uint64_t slot;
 
     __atomic_fetch_add(&totals->runs, 1, __ATOMIC_RELAXED);
@@ -47,7 +47,7 @@ void pool_report(uint64_t unit, const char *label, const struct trial_result *re
     if (result->end == TRIAL_GOOD)
         return;
     slot = __atomic_fetch_add(&totals->failure_count, 1, __ATOMIC_RELAXED);
-    if (slot >= POOL_FAILURES_MAX)
+    if (slot >= CREW_FAILURES_MAX)
         return;
     totals->failures[slot].unit = unit;
     totals->failures[slot].result = *result;
@@ -55,7 +55,7 @@ void pool_report(uint64_t unit, const char *label, const struct trial_result *re
              label == NULL ? "" : label);
 }
 
-static void work_off(unsigned job, pool_work *work, void *context) {
+static void work_off(unsigned job, crew_work *work, void *context) {
     coverage_count_into(&shared->coverage[job]);
     for (;;) {
         uint64_t unit;
@@ -72,7 +72,7 @@ static void work_off(unsigned job, pool_work *work, void *context) {
     _exit(0);
 }
 
-static void hire(struct worker *worker, unsigned job, pool_work *work, void *context) {
+static void hire(struct worker *worker, unsigned job, crew_work *work, void *context) {
     int words[2];
 
     if (pipe(words) != 0)
@@ -99,12 +99,12 @@ static void bury(struct worker *worker, unsigned job) {
     while (length > 0 && result.failure.text[length - 1] == '\n')
         result.failure.text[--length] = '\0';
     snprintf(result.failure.invariant, sizeof result.failure.invariant, "crash");
-    pool_report(shared->current[job], NULL, &result);
+    crew_report(shared->current[job], NULL, &result);
     shared->totals.units++;
 }
 
 static void show_progress(const char *title, uint64_t first, uint64_t last) {
-    const struct pool_totals *totals = &shared->totals;
+    const struct crew_totals *totals = &shared->totals;
 
     if (title == NULL || !isatty(STDERR_FILENO))
         return;
@@ -116,7 +116,7 @@ static bool over(void) {
     return shared->next > shared->last || (shared->stop_early && shared->totals.failure_count > 0);
 }
 
-static void watch(struct worker *workers, unsigned jobs, const char *title, uint64_t first, pool_work *work,
+static void watch(struct worker *workers, unsigned jobs, const char *title, uint64_t first, crew_work *work,
                   void *context) {
     unsigned alive = jobs, looks = 0;
 
@@ -143,8 +143,8 @@ static void watch(struct worker *workers, unsigned jobs, const char *title, uint
     }
 }
 
-void pool_run(uint64_t first, uint64_t last, unsigned jobs, bool stop_early, const char *title,
-              pool_work *work, void *context, struct pool_totals *out) {
+void crew_run(uint64_t first, uint64_t last, unsigned jobs, bool stop_early, const char *title,
+              crew_work *work, void *context, struct crew_totals *out) {
     struct worker workers[JOBS_MAX] = { { 0 } };
     static struct coverage sum;
 

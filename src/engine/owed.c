@@ -44,7 +44,7 @@ bool owed_pivot_in_doubt(const struct transaction *t) {
         if (!b->pivot || b->to[ROLE_BACKWARD].url.length > 0)
             continue;
         return o->status == OPERATION_RUNNING ||
-               (owed_in_progress(o) && (o->open || o->ever_unknown || o->ever_working));
+               (owed_in_progress(o) && (o->open || o->interrupted || o->ever_unknown || o->ever_working));
     }
     return false;
 }

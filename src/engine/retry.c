@@ -68,10 +68,19 @@ uint64_t retry_next(const struct step *s) {
     return next_ms;
 }
 
+/* The outcome being judged is no part of the state yet: a pivot that cannot be undone may have happened by
+ * it.
+ */
+static bool leaves_pivot_in_doubt(const struct step *s, const struct branch *b) {
+    uint8_t verdict = s->outcome->verdict;
+    return b->pivot && b->to[ROLE_BACKWARD].url.length == 0 && verdict != VERDICT_NOT_SENT &&
+           verdict != VERDICT_FORBIDDEN && !MUTANT(pivot_doubt_ignored);
+}
+
 bool retry_out_of_patience(const struct step *s) {
     const struct branch *b = &s->transaction->branches[s->branch];
     const struct operation *o = &b->operation[s->role];
-    if (!has_own_patience(s, b) || owed_pivot_in_doubt(s->transaction))
+    if (!has_own_patience(s, b) || owed_pivot_in_doubt(s->transaction) || leaves_pivot_in_doubt(s, b))
         return false;
     return s->event->now_ms >= o->first_ms + b->retry.for_ms;
 }

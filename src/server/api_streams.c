@@ -130,7 +130,7 @@ void stream_pump(struct daemon *d) {
 void stream_second(struct daemon *d) {
     if (d->stream_count == 0)
         return;
-    (void)feed_watch(d->feed, daemon_now_ms(d));
+    feed_watch(d->feed, daemon_now_ms(d));
     if (++d->stream_seconds % HEARTBEAT_S != 0)
         return;
     for (struct chain *link = d->streams.next; link != &d->streams; link = link->next)
@@ -214,7 +214,7 @@ void api_events(struct visit *v) {
     bool stream = wants_stream(v);
     if (stream && admit_stream(v) != 0)
         return;
-    (void)feed_watch(d->feed, daemon_now_ms(d));
+    feed_watch(d->feed, daemon_now_ms(d));
     v->part.stream.all = true;
     v->part.stream.after = stream ? feed_newest(d->feed) : 0;
     if (wanted_id(v, &id)) {
@@ -370,6 +370,6 @@ void api_timeline(struct visit *v) {
     v->part.stream.seq = seq;
     v->part.stream.index = index + 1;
     if (v->part.stream.follow)
-        (void)feed_watch(v->daemon->feed, daemon_now_ms(v->daemon));
+        feed_watch(v->daemon->feed, daemon_now_ms(v->daemon));
     ask(v);
 }

@@ -29,6 +29,7 @@
 enum {
     WATCH_EVERY_MS = 1000,
     DRAIN_MS = 10000, /* after this open connections are cut */
+    DRAIN_AGAIN_MS = 150,
     FILES_KEPT = 32,  /* descriptors for the store, the log, backups and libuv's own use */
 };
 
@@ -415,11 +416,17 @@ int daemon_run(struct daemon *d) {
     return d->exit_code;
 }
 
-/* Whoever still holds a connection has had its time, and so has folding. */
+/* Whoever still holds a connection has had its time, and so has folding. A batch that the store does not take
+ * was promised to nobody: waiting for room on the disk would only end in a kill. */
 static void on_drain_over(void *context) {
     struct daemon *d = context;
     http_server_abort(d->http);
     chores_stop(d->chores);
+    if (driver_is_refused(d->driver)) {
+        logs_say(LOG_STORE_FULL, "stopping without the last batch, which nobody was told of");
+        daemon_die(d, daemon_exit_code(ERR_SPACE));
+    }
+    timer_start(&d->stop_timer, DRAIN_AGAIN_MS);
 }
 
 void daemon_stop(struct daemon *d) {
@@ -442,6 +449,7 @@ void daemon_die(struct daemon *d, int exit_code) {
     if (d->exit_code != 0)
         return;
     d->exit_code = exit_code;
+    driver_abandon(d->driver);
     loop_stop(d->loop);
 }
 
@@ -453,7 +461,7 @@ static void on_committer_stopped(void *self) {
 static void close_front(struct daemon *d) {
     d->ready = false;
     if (d->driver != NULL)
-        driver_drain(d->driver);
+        driver_abandon(d->driver); /* the sink goes before the store has answered everything */
     if (d->http != NULL) {
         waiters_expire(&d->waiters);
         http_server_abort(d->http);

@@ -53,6 +53,7 @@ struct driver {
     uint64_t opened_us;      /* when the last batch became durable */
     uint64_t refused_ms;     /* since when the batch in flight finds no room; 0: it does not */
     uint64_t offer_again_ms; /* when to offer it again; 0: it is at the store */
+    bool tick_waits;         /* the gathering turn has no room for due work: it is the next turn's */
     struct driver_figures figures;
 };
 
@@ -273,11 +274,12 @@ static void take_late(struct driver *d) {
 }
 
 static void tick(struct driver *d) {
-    if (!d->begun || d->draining)
+    if (!d->begun || d->draining || d->tick_waits)
         return;
     for (int i = 0; i < TICKS_A_ROUND && engine_due(d->engine) <= d->port.now_ms(d->port.self); i++) {
         struct event event = { .kind = EVENT_TICK };
-        if (step(d, &event) != 0)
+        d->tick_waits = step(d, &event) != 0;
+        if (d->tick_waits)
             return;
     }
 }
@@ -299,6 +301,7 @@ static void open_envelope(struct driver *d, struct turn *turn) {
 
 static void swap_turns(struct driver *d) {
     d->gathering = d->gathering == &d->turns[0] ? &d->turns[1] : &d->turns[0];
+    d->tick_waits = false;
     assert(d->gathering->effects.entry_count == 0);
     assert(d->gathering->effects.call_count == 0);
 }
@@ -355,7 +358,7 @@ void driver_flush(struct driver *d) {
 uint64_t driver_due(const struct driver *d) {
     if (d->dead)
         return UINT64_MAX;
-    uint64_t due = d->begun && !d->draining ? engine_due(d->engine) : UINT64_MAX;
+    uint64_t due = d->begun && !d->draining && !d->tick_waits ? engine_due(d->engine) : UINT64_MAX;
     uint64_t now = d->port.now_ms(d->port.self);
     if (d->flight != NULL)
         return d->offer_again_ms != 0 && d->offer_again_ms < due ? d->offer_again_ms : due;
@@ -422,6 +425,14 @@ void driver_drain(struct driver *d) {
 bool driver_idle(const struct driver *d) {
     return d->dead || (d->flight == NULL && d->gathering->effects.entry_count == 0 &&
                        chain_empty(&d->gathering->seals) && chain_empty(&d->late_outcomes));
+}
+
+void driver_abandon(struct driver *d) {
+    d->dead = true;
+}
+
+bool driver_is_refused(const struct driver *d) {
+    return d->flight != NULL && d->offer_again_ms != 0;
 }
 
 uint64_t driver_stuck_ms(const struct driver *d) {

@@ -116,6 +116,10 @@ void driver_begin(struct driver *d);
 /* No new work, no ticks; driver_idle tells when everything gathered is durable. */
 void driver_drain(struct driver *d);
 bool driver_idle(const struct driver *d);
+/* The daemon ends: nothing leaves any more, whatever the store still answers. */
+void driver_abandon(struct driver *d);
+/* The store has not taken the batch in flight, and it waits to be offered again. */
+bool driver_is_refused(const struct driver *d);
 /* The last batch has waited this long for room on the disk, in ms; 0: it does not. */
 uint64_t driver_stuck_ms(const struct driver *d);
 /* Let everybody who waits for such a batch, and can say something else, say it. */

@@ -38,7 +38,7 @@ static void record_events(struct daemon *d, const struct change *change) {
 }
 
 void events_changed(struct daemon *d, const struct change *change) {
-    if (feed_is_recording(d->feed, daemon_now_ms(d)))
+    if (feed_wants(d->feed, daemon_now_ms(d)))
         record_events(d, change);
     if (change->finished)
         waiters_final(&d->waiters, change->transaction);

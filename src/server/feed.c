@@ -4,7 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { QUIET_MS = 10 * 60 * 1000 };
+enum {
+    WATCHED_MS = 10 * 60 * 1000,
+    UNWATCHED_PER_SECOND = 300, /* changes a second that are recorded for nobody in particular */
+};
 
 /* The texts follow: name, then json. */
 struct entry {
@@ -19,7 +22,10 @@ struct feed {
     uint64_t oldest; /* number of the oldest kept; oldest > newest: none */
     uint64_t newest;
     uint64_t durable;
-    uint64_t until_ms; /* recording; 0: off */
+    uint64_t watched_until_ms;
+    uint64_t second; /* in which unwatched changes are counted */
+    uint32_t changes;
+    bool gap; /* something was not recorded since the newest event */
 };
 
 int feed_new(struct feed **out, size_t count_max, size_t bytes_max) {
@@ -64,21 +70,31 @@ static void start_anew(struct feed *f) {
         drop_oldest(f);
     f->newest++;
     f->oldest = f->newest + 1;
+    f->gap = false;
 }
 
-bool feed_watch(struct feed *f, uint64_t now_ms) {
-    bool before = feed_is_recording(f, now_ms);
-    if (!before)
+void feed_watch(struct feed *f, uint64_t now_ms) {
+    if (f->gap)
         start_anew(f);
-    f->until_ms = now_ms + QUIET_MS;
-    return before;
+    f->watched_until_ms = now_ms + WATCHED_MS;
 }
 
-bool feed_is_recording(struct feed *f, uint64_t now_ms) {
-    return f->until_ms > now_ms;
+bool feed_wants(struct feed *f, uint64_t now_ms) {
+    if (now_ms < f->watched_until_ms)
+        return true;
+    if (now_ms / 1000 != f->second) {
+        f->second = now_ms / 1000;
+        f->changes = 0;
+    }
+    if (++f->changes <= UNWATCHED_PER_SECOND)
+        return true;
+    f->gap = true;
+    return false;
 }
 
 void feed_add(struct feed *f, const struct feed_event *event) {
+    if (f->gap)
+        start_anew(f);
     struct entry *e = malloc(sizeof *e + event->name.length + event->json.length);
     if (e == NULL) {
         start_anew(f);

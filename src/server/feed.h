@@ -1,8 +1,10 @@
 /* The feed: the latest events of all transactions, for streams (GET /v1/events and a transaction's own).
  *
- * Recording begins when somebody first asks and ends a while after the last one left, so that a daemon whom
+ * While somebody watches everything is recorded. While nobody does, recording goes on as long as little
+ * happens, so that whoever looks finds the latest events; under load it stops, so that a busy daemon whom
  * nobody watches pays nothing. An event is added during the step that made it and shown once its batch is
- * durable. The ring is bounded; a reader that is too far behind is told so and reads the state again.
+ * durable. The ring is bounded; a reader that is too far behind, or behind a gap, is told so and reads the
+ * state again.
  *
  * Numbers grow by one with each event. Ids on the wire are "EPOCH-NUMBER": after a restart old ids are known
  * to be old. One thread. */
@@ -31,10 +33,10 @@ struct feed_event {
 int feed_new(struct feed **out, size_t count_max, size_t bytes_max);
 void feed_free(struct feed *f); /* NULL is fine */
 
-/* Somebody watches, or asked just now: record until quiet_ms after the last call. Returns whether recording
- * was on before. */
-bool feed_watch(struct feed *f, uint64_t now_ms);
-bool feed_is_recording(struct feed *f, uint64_t now_ms);
+/* Somebody watches, or asked just now: record everything for ten minutes from now. */
+void feed_watch(struct feed *f, uint64_t now_ms);
+/* Asked once for each change: whether it is to be added. A change that is not leaves a gap. */
+bool feed_wants(struct feed *f, uint64_t now_ms);
 
 /* Add an event with a number of its own (event->number is ignored); its texts are copied. When there is no
  * memory the ring starts anew, so readers learn that they missed something. */

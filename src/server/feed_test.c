@@ -20,8 +20,7 @@ static void events_show_when_their_batch_is_durable(void **state) {
     struct feed_event event;
     (void)state;
     assert_int_equal(feed_new(&f, 16, 10000), 0);
-    assert_false(feed_watch(f, 1000));
-    assert_true(feed_watch(f, 1001));
+    feed_watch(f, 1000);
     uint64_t from = feed_newest(f);
     assert_int_equal(feed_next(f, from, &event), ERR_NOT_FOUND);
     add(f, 5, "one");
@@ -45,7 +44,7 @@ static void readers_that_fall_behind_learn_it(void **state) {
     char text[16];
     (void)state;
     assert_int_equal(feed_new(&f, 16, 10000), 0);
-    (void)feed_watch(f, 0);
+    feed_watch(f, 0);
     feed_durable(f, 1);
     uint64_t from = feed_newest(f);
     for (int i = 0; i < 16; i++) {
@@ -71,7 +70,7 @@ static void bytes_are_bounded(void **state) {
     for (size_t i = 0; i + 1 < sizeof large; i++)
         large[i] = 'x';
     assert_int_equal(feed_new(&f, 1000, 10000), 0);
-    (void)feed_watch(f, 0);
+    feed_watch(f, 0);
     feed_durable(f, 1);
     for (int i = 0; i < 100; i++)
         add(f, 1, large);
@@ -80,20 +79,41 @@ static void bytes_are_bounded(void **state) {
     feed_free(f);
 }
 
-static void silence_is_not_mistaken_for_nothing_missed(void **state) {
+static void under_load_nobody_in_particular_is_not_served(void **state) {
     struct feed *f;
     struct feed_event event;
     uint64_t hour = 3600 * 1000;
+    int wanted = 0;
     (void)state;
     assert_int_equal(feed_new(&f, 16, 10000), 0);
-    (void)feed_watch(f, 1);
     feed_durable(f, 1);
+    /* Quiet and unwatched: recorded all the same. */
+    assert_true(feed_wants(f, hour));
     add(f, 1, "one");
     uint64_t read = feed_newest(f);
-    assert_true(feed_is_recording(f, 2));
-    assert_false(feed_is_recording(f, hour));
-    assert_false(feed_watch(f, hour));
+    assert_true(feed_wants(f, hour + 1000));
+    add(f, 1, "two");
+    assert_int_equal(feed_next(f, read, &event), 0);
+    /* Busy and unwatched: a gap, which old readers learn of. */
+    for (int i = 0; i < 10000; i++)
+        wanted += feed_wants(f, hour + 2000);
+    assert_in_range(wanted, 1, 1000);
+    assert_true(feed_wants(f, hour + 3000));
+    add(f, 1, "three");
     assert_int_equal(feed_next(f, read, &event), ERR_LIMIT);
+    assert_int_equal(feed_next(f, feed_newest(f) - 1, &event), 0);
+    assert_true(slice_is(event.json, "three"));
+    /* Busy and watched: everything. */
+    feed_watch(f, hour + 4000);
+    for (int i = 0; i < 10000; i++)
+        assert_true(feed_wants(f, hour + 4000));
+    /* Watching after a gap begins anew. */
+    for (int i = 0; i < 10000; i++)
+        (void)feed_wants(f, 2 * hour);
+    read = feed_newest(f);
+    feed_watch(f, 2 * hour);
+    assert_int_equal(feed_next(f, read, &event), ERR_LIMIT);
+    assert_int_equal(feed_next(f, feed_newest(f), &event), ERR_NOT_FOUND);
     feed_free(f);
 }
 
@@ -102,7 +122,7 @@ int main(void) {
         cmocka_unit_test(events_show_when_their_batch_is_durable),
         cmocka_unit_test(readers_that_fall_behind_learn_it),
         cmocka_unit_test(bytes_are_bounded),
-        cmocka_unit_test(silence_is_not_mistaken_for_nothing_missed),
+        cmocka_unit_test(under_load_nobody_in_particular_is_not_served),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

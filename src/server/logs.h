@@ -1,7 +1,8 @@
 /* Log lines on stderr: one a line, text or JSON, every event declared once in server/catalog.def.
  *
- * Whatever comes from outside is escaped as \xNN, alike in both shapes: controls, bytes that are not UTF-8 and
- * what turns the direction of text. So a line is a line and a terminal stays as it is (reliability.md H10). No event writes more than 100 lines a second; what is over is counted and told with the next line.
+ * Whatever comes from outside is escaped as \xNN, alike in both shapes: controls, bytes that are not UTF-8
+ * and what turns the direction of text. So a line is a line and a terminal stays as it is (reliability.md
+ * H10). No event writes more than 100 lines a second; what is over is counted and told with the next line.
  * Callers never pass secrets or payloads. Only the loop's thread logs; rooms below return errors instead. */
 #ifndef SERVER_LOGS_H
 #define SERVER_LOGS_H

@@ -1,5 +1,6 @@
 /* Files that hold secrets: read with their permissions checked, written so that a crash leaves the old one or
- * the new one (reliability.md H11). Below $CREDENTIALS_DIRECTORY (systemd's credentials) a group may read too.
+ * the new one (reliability.md H11). Below $CREDENTIALS_DIRECTORY (systemd's credentials) a group may read
+ * too.
  *
  * Errors: ERR_NOT_FOUND no such file · ERR_DENIED group or others may read it · ERR_IO · ERR_LIMIT it is
  * longer than the room given · ERR_INVALID it is empty. */

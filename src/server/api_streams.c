@@ -74,9 +74,15 @@ static void add_event(struct buffer *to, uint64_t a, uint64_t b, struct slice na
     buffer_add_text(to, "\n\n");
 }
 
-static void leave(struct visit *v) {
+/* No stream any more. One that reads its transaction again is in no list meanwhile, but counts. */
+static void uncount(struct visit *v) {
     chain_remove(&v->part.stream.link);
-    v->daemon->stream_count--;
+    v->daemon->stream_count -= v->part.stream.counted;
+    v->part.stream.counted = false;
+}
+
+static void leave(struct visit *v) {
+    uncount(v);
     exchange_end(&v->exchange);
 }
 
@@ -143,10 +149,7 @@ void stream_end_all(struct daemon *d) {
 }
 
 void api_stream_gone(struct visit *v) {
-    if (!chain_linked(&v->part.stream.link))
-        return;
-    chain_remove(&v->part.stream.link);
-    v->daemon->stream_count--;
+    uncount(v);
 }
 
 void api_stream_drained(struct visit *v) {
@@ -170,6 +173,7 @@ static int admit_stream(struct visit *v) {
 static void open_stream(struct visit *v) {
     struct daemon *d = v->daemon;
     v->answered = true;
+    v->part.stream.counted = true;
     d->stream_count++;
     chain_add_last(&d->streams, &v->part.stream.link);
     exchange_open(&v->exchange, 200, "text/event-stream");
@@ -190,8 +194,8 @@ static void list_feed(struct visit *v) {
     json_put_array(&w, "items");
     for (uint32_t count = 0; count < v->query.limit; count++) {
         int code = feed_next(d->feed, after, &event);
-        if (code == ERR_LIMIT && after < feed_newest(d->feed)) {
-            /* What is gone is gone: begin with what there is. */
+        if (code == ERR_LIMIT) {
+            /* What is gone is gone, and an id of another life says nothing: begin with what there is. */
             after = feed_oldest(d->feed) - 1;
             code = feed_next(d->feed, after, &event);
         }
@@ -278,7 +282,11 @@ static void on_begun(struct driver_seal *seal) {
         chain_add_last(&v->daemon->streams, &v->part.stream.link);
     if (!chain_linked(&v->part.stream.link))
         return; /* HEAD: it is over */
-    (void)exchange_write(&v->exchange, buffer_slice(&v->exchange.body_pieces));
+    if (exchange_write(&v->exchange, buffer_slice(&v->exchange.body_pieces)) != 0) {
+        uncount(v); /* a stream with a hole would be a lie; the reader comes back where it stood */
+        exchange_break(&v->exchange);
+        return;
+    }
     buffer_clear(&v->exchange.body_pieces);
     if (v->part.stream.over)
         leave(v);

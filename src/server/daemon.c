@@ -30,7 +30,7 @@ enum {
     WATCH_EVERY_MS = 1000,
     DRAIN_MS = 10000, /* after this open connections are cut */
     DRAIN_AGAIN_MS = 150,
-    FILES_KEPT = 32,  /* descriptors for the store, the log, backups and libuv's own use */
+    FILES_KEPT = 32, /* descriptors for the store, the log, backups and libuv's own use */
 };
 
 uint64_t daemon_now_ms(const struct daemon *d) {
@@ -454,7 +454,9 @@ void daemon_die(struct daemon *d, int exit_code) {
 }
 
 static void on_committer_stopped(void *self) {
-    loop_stop(((struct daemon *)self)->loop);
+    struct daemon *d = self;
+    d->committer_stopped = true;
+    loop_stop(d->loop);
 }
 
 /* Close what has callbacks under way, and let them come. */
@@ -476,7 +478,8 @@ void daemon_close(struct daemon *d) {
     close_front(d);
     if (d->committer != NULL) {
         committer_stop(d->committer, on_committer_stopped, d);
-        loop_run(d->loop);
+        while (!d->committer_stopped) /* a failure on the way stops the loop, too */
+            loop_run(d->loop);
         committer_free(d->committer);
     } else if (d->store != NULL) {
         d->store->ops->close(d->store);

@@ -69,6 +69,7 @@ struct daemon {
     struct buffer event_text;
     bool ready;
     bool stopping;
+    bool committer_stopped;
     bool told_full;
     bool told_busy;
     uint64_t told_attention;

@@ -473,6 +473,62 @@ static void what_does_not_fit_goes_with_the_next_turn(void **state) {
     world_close(&w);
 }
 
+/* A full turn behind a slow disk: due work cannot be done before the next one, so it asks for no round. */
+static void due_work_waits_for_a_turn_with_room(void **state) {
+    /* Together just under a turn: a few deadlines fit behind them, not all. */
+    enum { COUNT = 11, BYTES = 256000, LAST_BYTES = 1311000 };
+    struct world w;
+    struct asker first, last;
+    static struct asker askers[COUNT];
+    char *payload = malloc(LAST_BYTES);
+    (void)state;
+    assert_non_null(payload);
+    memset(payload, 'x', LAST_BYTES);
+    world_open(&w);
+    submit(&w, &first, "first", SLICE_NONE);
+    driver_flush(w.driver);
+    for (int i = 0; i < COUNT; i++) {
+        char gid[16];
+        snprintf(gid, sizeof gid, "t%d", i);
+        submit(&w, &askers[i], gid, slice_of(payload, BYTES));
+    }
+    submit(&w, &last, "last", slice_of(payload, LAST_BYTES));
+    assert_true(last.answered);
+    w.now_ms = driver_due(w.driver); /* the deadlines are due */
+    driver_flush(w.driver);
+    assert_true(driver_due(w.driver) == UINT64_MAX);
+    driver_appended(w.driver, 0, "");
+    driver_flush(w.driver);
+    assert_int_equal(w.appends, 2);
+    assert_true(driver_due(w.driver) <= w.now_ms);
+    driver_flush(w.driver);
+    assert_true(driver_due(w.driver) > w.now_ms);
+    free(payload);
+    world_close(&w);
+}
+
+/* What the store still answers while the daemon ends lets nothing out: there is no sink any more. */
+static void nothing_leaves_once_abandoned(void **state) {
+    struct world w;
+    struct asker a;
+    (void)state;
+    world_open(&w);
+    submit(&w, &a, "a", SLICE_NONE);
+    driver_flush(w.driver);
+    assert_false(driver_is_refused(w.driver));
+    driver_appended(w.driver, ERR_SPACE, "no space");
+    assert_true(driver_is_refused(w.driver));
+    w.now_ms = driver_due(w.driver);
+    driver_flush(w.driver);
+    assert_false(driver_is_refused(w.driver));
+    driver_abandon(w.driver);
+    driver_appended(w.driver, 0, "");
+    assert_int_equal(w.call_count, 0);
+    assert_false(a.open);
+    assert_int_equal(w.stopped, 0);
+    world_close(&w);
+}
+
 static void new_work_waits_for_a_slow_disk(void **state) {
     struct world w;
     static struct asker askers[101];
@@ -531,6 +587,8 @@ int main(void) {
         cmocka_unit_test(outcomes_make_the_next_turn_and_end_the_story),
         cmocka_unit_test(the_history_is_asked),
         cmocka_unit_test(what_does_not_fit_goes_with_the_next_turn),
+        cmocka_unit_test(due_work_waits_for_a_turn_with_room),
+        cmocka_unit_test(nothing_leaves_once_abandoned),
         cmocka_unit_test(new_work_waits_for_a_slow_disk),
         cmocka_unit_test(sealed_answers_of_those_who_left_are_dropped),
     };

@@ -142,7 +142,8 @@ int exchange_write(struct exchange *x, struct slice bytes) {
     assert(x->streaming);
     if (x->is_head || bytes.length == 0)
         return 0;
-    if (exchange_queued(x) + bytes.length > CONNECTION_QUEUE_BYTES / 2)
+    size_t queued = exchange_queued(x);
+    if (queued > 0 && queued + bytes.length > CONNECTION_QUEUE_BYTES / 2)
         return ERR_LIMIT;
     if (x->chunked)
         http1_add_chunk(&x->response, bytes);

@@ -53,7 +53,8 @@ void exchange_send(struct exchange *x);
 
 /* Begin a response whose end is not known. */
 void exchange_open(struct exchange *x, uint16_t status, const char *content_type);
-/* 0, or ERR_LIMIT when the reader is so slow that nothing was taken: wait for drained, or give up. */
+/* 0, or ERR_LIMIT when too much waits already and nothing was taken: wait for drained, or give up. A reader
+ * that nothing waits for takes any amount. */
 int exchange_write(struct exchange *x, struct slice bytes);
 /* Bytes written that the other side has not taken. */
 size_t exchange_queued(const struct exchange *x);

@@ -42,9 +42,10 @@ struct visit {
             uint64_t seq;   /* of a transaction's own stream: up to this record ... */
             uint64_t index; /* ... and so many of its events were told */
             uint32_t limit;
-            bool all;    /* of all transactions */
-            bool follow; /* a stream, not a list */
-            bool over;   /* nothing will follow */
+            bool all;     /* of all transactions */
+            bool follow;  /* a stream, not a list */
+            bool over;    /* nothing will follow */
+            bool counted; /* in daemon.stream_count */
         } stream;
         struct {
             struct slice name;

@@ -165,13 +165,17 @@ static bool load_shown(struct engine *e, const struct event *event, struct effec
         return false;
     }
     arena_reset(&e->scratch);
-    if (event->lookup == LOOKUP_FOUND &&
-        transaction_load(&e->shown, event->image, &e->memory, &e->scratch) == 0) {
-        e->shown_loaded = true;
-        return true;
+    if (event->lookup != LOOKUP_FOUND) {
+        effects->reply = (struct reply){ .kind = REPLY_NOT_FOUND };
+        return false;
     }
-    effects->reply = (struct reply){ .kind = REPLY_NOT_FOUND };
-    return false;
+    if (transaction_load(&e->shown, event->image, &e->memory, &e->scratch) != 0) {
+        /* It exists: never say that it does not. */
+        effects->reply = (struct reply){ .kind = REPLY_NO_MEMORY, .text = SLICE("limits.memory") };
+        return false;
+    }
+    e->shown_loaded = true;
+    return true;
 }
 
 void command_step(struct engine *e, const struct event *event, struct effects *effects) {

@@ -1,247 +1,180 @@
-"""Starting, in every state that a machine can be left in (H1, H11, CP12, CP13)."""
+"""The start matrix: every unsafe combination refuses to start, and nothing is open by default (H1)."""
 
+import itertools
 import os
-import random
 import re
-import signal
 import socket
 import subprocess
 import time
 
-from kit import Client, Daemon, Gate, SETTLED, equal, eventually, limit, need, scratch, shared_site
+from kit import ROOT, SETTLED, Client, Daemon, equal, eventually, free_port, limit, need, scratch
+from kit.certificates import Authority
+
+LOOPBACK = ("127.0.0.1", "[::1]", "localhost", "127.8.8.8")
+BEYOND = ("0.0.0.0", "[::]", "[::ffff:0.0.0.0]")
+EVIL = (0, -6, -11)
 
 
-def refuses(d, *words):
-    d.spawn()
-    code = d.wait_exit(15)
-    need(code > 0, f"ended with {code}", d.log())
-    for word in words:
-        need(word in d.log(), f"{word} is not named", d.log())
+class Trial:
+    """One start with these settings as flags."""
+
+    def __init__(self, host, *flags):
+        self.directory = scratch()
+        self.port = free_port()
+        self.log = open(os.path.join(self.directory, "log"), "w+b")
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("SETTLE")}
+        self.process = subprocess.Popen([SETTLED, "--data", os.path.join(self.directory, "data"), "--listen", f"{host}:{self.port}", *flags],
+                                        stdout=self.log, stderr=self.log, env=environment, cwd=self.directory)
+
+    def said(self):
+        self.log.seek(0)
+        return self.log.read().decode("utf-8", "replace")
+
+    def wait(self):
+        """'starts' or 'refuses', and the words."""
+        end = time.monotonic() + 30
+        while time.monotonic() < end:
+            if self.process.poll() is not None:
+                need(self.process.returncode not in EVIL, self.process.returncode, self.said())
+                return "refuses", self.said()
+            if "\nsettled " in "\n" + self.said():
+                self.process.kill()
+                self.process.wait()
+                return "starts", self.said()
+            time.sleep(0.005)
+        self.process.kill()
+        raise AssertionError(f"neither starts nor refuses: {self.said()}")
+
+
+def has_ipv6():
+    try:
+        with socket.socket(socket.AF_INET6) as s:
+            s.bind(("::1", 0))
+        return True
+    except OSError:
+        return False
 
 
 @limit(120)
-def test_a_first_start_that_is_killed_again_and_again():
-    chance = random.Random(11)
-    d = Daemon(auth=True)
-    for _ in range(40):
-        d.spawn()
-        time.sleep(chance.uniform(0.0, 0.06))
-        d.kill()
-    d.start()
-    need(len(d.token) >= 32, d.token)
-    equal(d.get("/v1/info").status, 200)
-    s = shared_site()
-    d.run(s.saga(s.step("a")))
+def test_the_matrix():
+    authority = Authority()
+    cert, key = authority.issue("settled", "DNS:localhost,IP:127.0.0.1")
+    tls = (f"--listen.tls_cert={cert}", f"--listen.tls_key={key}")
+    hosts = [(h, True) for h in LOOPBACK] + [(h, False) for h in BEYOND]
+    for (host, loopback), no_auth, with_tls, plain in itertools.product(hosts, (False, True), (False, True), (False, True)):
+        if host.startswith("[") and not has_ipv6():
+            continue
+        flags = (("--no-auth",) if no_auth else ()) + (tls if with_tls else ()) + (("--listen.allow_plain=true",) if plain else ())
+        safe = loopback or (not no_auth and (with_tls or plain))
+        verdict, said = Trial(host, *flags).wait()
+        equal(verdict, "starts" if safe else "refuses", host, flags, said)
+        if verdict == "refuses":
+            need("listen.api" in said and ("TLS" in said or "tls" in said or "loopback" in said), "the refusal says what to do", said)
+        if safe and no_auth:
+            need("no-auth" in said, said)
+        if safe and not loopback and not with_tls:
+            need("allow-plain" in said, said)
 
 
-def test_an_empty_token_file_opens_nothing():
+def test_halves_of_tls_refuse():
+    authority = Authority()
+    cert, key = authority.issue("settled", "IP:127.0.0.1")
+    other_cert, other_key = authority.issue("other", "IP:127.0.0.1")
+    garbage = authority.file("garbage.pem", "-----BEGIN NOTHING-----\n", 0o600)
+    for flags, word in (((f"--listen.tls_cert={cert}",), "listen.tls_key"),
+                        ((f"--listen.tls_key={key}",), "listen.tls_cert"),
+                        ((f"--listen.client_ca={authority.ca}",), "listen.tls_cert"),
+                        ((f"--listen.tls_cert={cert}", f"--listen.tls_key={other_key}"), other_key),
+                        ((f"--listen.tls_cert={garbage}", f"--listen.tls_key={key}"), garbage),
+                        ((f"--listen.tls_cert={cert}", f"--listen.tls_key={garbage}"), garbage),
+                        ((f"--listen.tls_cert={cert}", f"--listen.tls_key={key}", f"--listen.client_ca={garbage}"), garbage),
+                        ((f"--listen.tls_cert={cert}x", f"--listen.tls_key={key}"), f"{cert}x"),
+                        ((f"--listen.tls_cert={cert}", f"--listen.tls_key={key}x"), f"{key}x"),
+                        ((f"--egress.ca={garbage}",), garbage),
+                        ((f"--egress.ca={garbage}x",), garbage)):
+        verdict, said = Trial("127.0.0.1", *flags).wait()
+        equal(verdict, "refuses", flags, said)
+        need(word in said, flags, word, said)
+
+
+def test_a_key_that_others_can_read_refuses():
+    authority = Authority()
+    cert, key = authority.issue("settled", "IP:127.0.0.1")
+    for mode in (0o640, 0o604, 0o660, 0o644):
+        os.chmod(key, mode)
+        verdict, said = Trial("127.0.0.1", f"--listen.tls_cert={cert}", f"--listen.tls_key={key}").wait()
+        equal(verdict, "refuses", oct(mode), said)
+        need(key in said and "chmod 600" in said, said)
+
+
+def test_senseless_addresses_refuse():
+    for host in ("", "256.0.0.1", "example.com", "0x7f000001", "2130706433", "127.1", "[::1", "::1]", "[fe80::1%lo]", "127.0.0.1 "):
+        verdict, said = Trial(host).wait()
+        equal(verdict, "refuses", host, said)
+
+
+def test_nothing_but_the_open_pages_without_a_token():
     d = Daemon(auth=True).start()
-    d.stop()
-    with open(os.path.join(d.data, "token"), "w", encoding="ascii"):
-        pass
-    d.token = None
-    d.spawn()
-    end = time.monotonic() + 10
-    while d.process.poll() is None and time.monotonic() < end:
-        try:
-            if Client("127.0.0.1", d.port, timeout=2).request("GET", "/readyz").status == 200:
-                break
-        except OSError:
-            pass
-        time.sleep(0.02)
-    if d.process.poll() is None:
-        for value in ("Bearer ", "Bearer", "", "Bearer \t"):
-            equal(Client("127.0.0.1", d.port).request("GET", "/v1/info", headers={"Authorization": value}, token=None).status, 401, repr(value))
-    else:
-        need(d.process.returncode > 0 and "token" in d.log(), d.log())
+    for path, status in (("/healthz", 200), ("/readyz", 200), ("/problems/not-found", 200), ("/v1/info", 401), ("/metrics", 401), ("/openapi.json", 401), ("/", 401), ("/problems", 401),
+                         ("/no/such/path", 401)):
+        answer = d.get(path, token=None)
+        need(answer.status == status or (status == 401 and answer.status == 404), path, answer)
+    names = [t["name"] for t in d.get("/v1/tokens").json["items"]]
+    equal(names, ["admin"])
 
 
-def test_a_token_file_that_others_can_read_is_refused():
+def test_bad_credentials_look_alike():
+    """No token, a wrong one, one that has expired: the same answer but for its own identity."""
     d = Daemon(auth=True).start()
-    d.stop()
-    os.chmod(os.path.join(d.data, "token"), 0o644)
-    refuses(d, "token")
+    made = d.post("/v1/tokens", {"name": "short", "roles": ["viewer"], "expires": "1s"}).json
+    time.sleep(1.2)
+    bodies = set()
+    for token in (None, "x", "stl_" + "A" * 43, made["token"], d.token[:-1], d.token + "x"):
+        answer = d.get("/v1/info", token=token)
+        equal(answer.status, 401, answer)
+        body = answer.json
+        body.pop("trace_id", None)
+        bodies.add(re.sub(r"\s+", " ", str(sorted(body.items()))))
+    equal(len(bodies), 1, *bodies)
 
 
-def test_a_signing_secret_that_others_can_read_is_refused():
+def test_no_two_daemons_share_a_credential():
+    a, b = Daemon(auth=True).start(), Daemon(auth=True).start()
+    need(a.token != b.token)
+    equal(Client("127.0.0.1", b.port, a.token).request("GET", "/v1/info").status, 401)
+    for name in ("signing-secret", "token"):
+        with open(os.path.join(a.data, name), encoding="ascii") as one, open(os.path.join(b.data, name), encoding="ascii") as two:
+            need(one.read() != two.read(), name)
+
+
+def test_no_credential_in_the_tree():
+    """Nothing that is built, packaged or shown as an example holds a bearer string or a signing secret."""
+    secret = re.compile(r"whsec_[A-Za-z0-9+/]{32,}={0,2}|stl_[A-Za-z0-9_-]{43}|-----BEGIN (RSA |EC )?PRIVATE KEY")
+    for top in ("packaging", "docs", "include", "src", "README.md", "Makefile", "tools"):
+        path = os.path.join(ROOT, top)
+        files = [path] if os.path.isfile(path) else [os.path.join(r, n) for r, _, names in os.walk(path) for n in names]
+        for file in files:
+            if file.endswith(("_test.c", "_test.h", ".pyc")):
+                continue
+            with open(file, encoding="utf-8", errors="replace") as f:
+                found = secret.search(f.read())
+            need(not found, f"{os.path.relpath(file, ROOT)}: {found and found.group()}")
+    with open(SETTLED, "rb") as f:
+        found = re.search(secret.pattern.encode(), f.read())
+    need(not found, f"settled: {found and found.group()}")
+    done = subprocess.run([SETTLED, "--print-defaults"], capture_output=True, text=True, check=True)
+    need('token = "";' in done.stdout and 'signing_secret = "";' in done.stdout and "required = true" in done.stdout)
+
+
+def test_the_daemon_listens_where_it_says_and_nowhere_else():
     d = Daemon(auth=True).start()
-    d.stop()
-    name = next(n for n in os.listdir(d.data) if "secret" in n)
-    os.chmod(os.path.join(d.data, name), 0o644)
-    refuses(d, name)
-
-
-def test_a_malformed_signing_secret_is_refused():
-    d = Daemon(auth=True).start()
-    d.stop()
-    name = next(n for n in os.listdir(d.data) if "secret" in n)
-    with open(os.path.join(d.data, name), "w", encoding="ascii") as f:
-        f.write("whsec_short\n")
-    refuses(d, name)
-    need("whsec_short" not in d.log(), "the secret is not shown")
-
-
-def test_data_that_is_a_file():
-    path = os.path.join(scratch(), "data")
-    with open(path, "w", encoding="ascii") as f:
-        f.write("hello")
-    refuses(Daemon(data=path), path)
-    with open(path, encoding="ascii") as f:
-        equal(f.read(), "hello")
-
-
-def test_databases_that_are_something_else():
-    for name in ("journal.db", "history.db"):
-        d = Daemon()
-        os.makedirs(d.data, mode=0o700)
-        path = os.path.join(d.data, name)
-        with open(path, "wb") as f:
-            f.write(b"this is not a database, it is somebody's diary " * 1000)
-        os.chmod(path, 0o600)
-        refuses(d)
-        with open(path, "rb") as f:
-            need(f.read().startswith(b"this is not"), "it was overwritten")
-
-
-def test_half_of_a_store_is_refused():
-    for name in ("journal.db", "history.db"):
-        d, s = Daemon().start(), shared_site()
-        for i in range(5):
-            d.run(s.saga(s.step("a"), name=f"{i}"))
-        d.stop()
-        os.unlink(os.path.join(d.data, name))
-        refuses(d)
-
-
-def test_databases_of_two_stores_are_refused():
-    a, b, s = Daemon().start(), Daemon().start(), shared_site()
-    a.run(s.saga(s.step("a"), name="a"))
-    b.run(s.saga(s.step("a"), name="b"))
-    a.stop()
-    b.stop()
-    os.replace(os.path.join(b.data, "history.db"), os.path.join(a.data, "history.db"))
-    refuses(a)
-
-
-def test_port_0_is_chosen_and_said():
-    d = Daemon()
-    d.port = 0
-    d.spawn()
-    found = eventually(lambda: re.search(r"http://127\.0\.0\.1:(\d+)", d.log()), 10)
-    equal(Client("127.0.0.1", int(found.group(1))).request("GET", "/healthz").status, 200)
-
-
-def test_it_listens_on_ipv6():
-    process = subprocess.Popen([SETTLED, "--no-auth", "--data", os.path.join(scratch(), "data"), "--listen", "[::1]:0"], stdout=subprocess.PIPE,
-                               stderr=subprocess.STDOUT, text=True)
-    try:
-        for line in process.stdout:
-            found = re.search(r"http://\[::1\]:(\d+)", line)
-            if found:
-                with socket.create_connection(("::1", int(found.group(1))), timeout=5) as c:
-                    c.sendall(b"GET /healthz HTTP/1.1\r\nHost: [::1]\r\nConnection: close\r\n\r\n")
-                    need(c.recv(100).startswith(b"HTTP/1.1 200"))
-                return
-        raise AssertionError("no address was said")
-    finally:
-        process.kill()
-        process.wait()
-
-
-def test_a_stopped_and_continued_daemon_goes_on():
-    d, s = Daemon().start(), shared_site()
-    gate = s.on("b/do", Gate())
-    for i in range(10):
-        d.submit(s.saga(s.step("a"), s.step("b"), name=f"{i}"))
-    eventually(lambda: s.calls("b/do"))
-    d.signal(signal.SIGSTOP)
-    other = Daemon(data=d.data)
-    other.spawn()
-    equal(other.wait_exit(), 75, "the lock holds while its owner sleeps")
-    gate.open()
-    time.sleep(2)
-    d.signal(signal.SIGCONT)
-    for i in range(10):
-        d.until(s.gid(str(i)), "committed")
-
-
-def test_sigint_stops_like_sigterm():
-    d = Daemon().start()
-    d.signal(signal.SIGINT)
-    equal(d.wait_exit(10), 0)
-
-
-def test_two_sigterms_do_no_harm():
-    d, s = Daemon().start(), shared_site()
-    s.on("a/do", Gate())
-    d.submit(s.saga(s.step("a")))
-    eventually(s.calls)
-    d.signal(signal.SIGTERM)
-    time.sleep(0.05)
-    if d.alive():
-        d.signal(signal.SIGTERM)
-    need(d.wait_exit(30) in (0, -signal.SIGTERM))
-    s.on("a/do", 200)
-    d.start()
-    d.until(s.gid(), "committed")
-
-
-def test_sigpipe_and_sigusr_do_not_kill_it():
-    d = Daemon().start()
-    d.signal(signal.SIGPIPE)
-    time.sleep(0.1)
-    equal(d.get("/healthz").status, 200)
-
-
-def test_a_closed_standard_error_does_no_harm():
-    d, s = Daemon(), shared_site()
-    d.write_settings()
-    process = subprocess.Popen(["bash", "-c", 'exec "$@" 2>&- >&- <&-', "x", *d.command()], cwd=d.directory)
-    d.process = process
-    try:
-        eventually(d.ready, 20)
-        d.connection = d.client()
-        d.run(s.saga(s.step("a")))
-        d.signal(signal.SIGHUP)
-        time.sleep(0.2)
-        d.run(s.saga(s.step("a"), name="y"))
-    finally:
-        process.kill()
-        process.wait()
-
-
-def test_few_file_descriptors_do_not_break_it():
-    d, s = Daemon(), shared_site()
-    d.write_settings()
-    process = subprocess.Popen(["bash", "-c", 'ulimit -n 64; exec "$@"', "x", *d.command()], cwd=d.directory, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-    d.process = process
-    try:
-        eventually(lambda: process.poll() is not None or d.ready(), 20)
-        if process.poll() is not None:
-            need(process.returncode > 0)
-            return
-        held = []
-        for _ in range(150):
-            try:
-                held.append(socket.create_connection(("127.0.0.1", d.port), timeout=1))
-            except OSError:
-                break
-        time.sleep(0.5)
-        need(process.poll() is None, "it died of too many connections")
-        for c in held:
-            c.close()
-        d.connection = d.client(timeout=10)
-        eventually(lambda: d.connection.request("GET", "/healthz", fresh=True).status == 200, 15)
-        d.run(s.saga(s.step("a")))
-    finally:
-        process.kill()
-        process.wait()
-
-
-def test_it_cannot_dump_core_or_be_read_by_others():
-    d = Daemon(auth=True).start()
-    with open(f"/proc/{d.process.pid}/limits", encoding="ascii") as f:
-        text = f.read()
-    owner = os.stat(f"/proc/{d.process.pid}/maps").st_uid
-    core = next(line for line in text.splitlines() if line.startswith("Max core file size")).split()[4]
-    need(core == "0" or owner == 0, core, owner)
+    inodes = {os.readlink(f"/proc/{d.process.pid}/fd/{n}") for n in os.listdir(f"/proc/{d.process.pid}/fd")}
+    heard = []
+    for table in ("tcp", "tcp6", "udp", "udp6"):
+        with open(f"/proc/net/{table}", encoding="ascii") as f:
+            for line in f.read().splitlines()[1:]:
+                parts = line.split()
+                if f"socket:[{parts[9]}]" in inodes and (parts[3] == "0A" or table.startswith("udp")):
+                    heard.append((table, parts[1]))
+    equal(heard, [("tcp", f"0100007F:{d.port:04X}")])
+    eventually(d.ready)

@@ -335,9 +335,12 @@ static int open_listener(struct daemon *d, struct why *why) {
     return code;
 }
 
+/* Signals that come while the daemon closes find half of it gone. */
 static void on_stop_signal(void *context, int number) {
+    struct daemon *d = context;
     (void)number;
-    daemon_stop(context);
+    if (d->ready)
+        daemon_stop(d);
 }
 
 static void on_reload_signal(void *context, int number) {
@@ -345,6 +348,8 @@ static void on_reload_signal(void *context, int number) {
     struct buffer report;
     struct why why = { .text = "" };
     (void)number;
+    if (!d->ready)
+        return;
     buffer_init(&report, 65536);
     (void)daemon_reload(d, SLICE("SIGHUP"), &report, &why);
     buffer_done(&report);
@@ -470,6 +475,7 @@ static void close_front(struct daemon *d) {
         while (!http_server_empty(d->http))
             loop_run_for(d->loop, 10);
         http_server_free(d->http);
+        d->http = NULL;
     }
     outbound_close(d);
 }

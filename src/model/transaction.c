@@ -275,7 +275,9 @@ static int apply_resumed(struct transaction *t, const struct record *r) {
     return 0;
 }
 
-static void resolve(struct operation *o, bool not_done) {
+static void resolve(struct operation *o, bool not_done, uint64_t at_ms) {
+    if (o->next_ms > at_ms)
+        o->attempt--; /* it was allowed for later, so it was never made */
     o->status = OPERATION_RESOLVED;
     o->not_done = not_done;
     o->next_ms = 0;
@@ -283,7 +285,7 @@ static void resolve(struct operation *o, bool not_done) {
 }
 
 static int apply_resolved(struct transaction *t, const struct record *r) {
-    resolve(operation_at(t, r), (r->flags & RECORD_FLAG_NOT_DONE) != 0);
+    resolve(operation_at(t, r), (r->flags & RECORD_FLAG_NOT_DONE) != 0, r->at_ms);
     return 0;
 }
 
@@ -298,7 +300,7 @@ static int apply_forced(struct transaction *t, const struct record *r) {
             struct operation *o = &t->branches[i].operation[role];
             if (o->status == OPERATION_RUNNING || o->status == OPERATION_WAITING ||
                 o->status == OPERATION_RETRYING)
-                resolve(o, false);
+                resolve(o, false, r->at_ms);
         }
     if (t->decision == DECISION_NONE) {
         t->decision = r->status == STATUS_HEURISTIC_COMMIT ? DECISION_COMMIT : DECISION_ROLLBACK;

@@ -257,17 +257,31 @@ static int read_namespace(struct visit *v, struct problem *p) {
     return PROBLEM_SAY(p, PROBLEM_NOT_FOUND, "there is no such namespace; this version has \"default\" only");
 }
 
-/* A body is JSON and says so; what a browser's form could send on its own is not taken. Without tokens a page
- * from somewhere else must not act in its reader's name either. */
+/* A body is read as JSON. It says so, or says nothing, or says what curl -d and other plain clients put there
+ * without being asked. */
+static bool is_json_enough(struct slice type) {
+    static const char *const taken[] = { "application/json", "application/x-www-form-urlencoded",
+                                         "text/plain" };
+    struct slice essence;
+    if (type.at == NULL)
+        return true;
+    if (header_value_content_type(type, &essence) != 0)
+        return false;
+    for (size_t i = 0; i < sizeof taken / sizeof taken[0]; i++)
+        if (slice_is_nocase(essence, taken[i]))
+            return true;
+    return false;
+}
+
+/* Without tokens a page from somewhere else must not act in its reader's name. With them it cannot: no
+ * browser adds the token by itself. */
 static int read_origin(struct visit *v, struct problem *p) {
     const struct exchange *x = &v->exchange;
     struct slice type = http1_find(&x->request.head, "content-type");
     struct slice origin = http1_find(&x->request.head, "origin");
-    struct slice essence;
     if (v->match.route->method == ROUTE_METHOD_GET)
         return 0;
-    if (x->body.length > 0 && type.at != NULL &&
-        (header_value_content_type(type, &essence) != 0 || !slice_is_nocase(essence, "application/json")))
+    if (x->body.length > 0 && !is_json_enough(type))
         return PROBLEM_SAY(p, PROBLEM_BAD_REQUEST, "Content-Type: expected application/json");
     if (origin.at == NULL || settings_flag(&v->daemon->settings, SETTING_AUTH_REQUIRED))
         return 0;

@@ -220,6 +220,7 @@ static int open_engine(struct daemon *d, struct why *why) {
         code = recovery_run(d->store, d->engine, daemon_now_ms(d), &figures, why);
     if (code != 0)
         return code;
+    d->rows_recovered = figures.rows;
     loop_refresh(d->loop);
     logs_say(LOG_READY, "%llu rows, %llu batches, %llu records in %llu ms", (unsigned long long)figures.rows,
              (unsigned long long)figures.batches, (unsigned long long)figures.entries,
@@ -233,9 +234,11 @@ static int open_driver(struct daemon *d, struct why *why) {
     d->store->ops->usage(d->store, &usage);
     struct engine_figures recovered;
     engine_figures(d->engine, &recovered);
+    /* As near as one can count cheaply: what came back from the journal alone has no row yet. */
+    uint64_t without_row =
+        recovered.in_memory > d->rows_recovered ? recovered.in_memory - d->rows_recovered : 0;
     if (d->store->ops->count(d->store, counts, NULL) == 0)
-        d->rows_at_start =
-            counts[STORED_TRANSACTION] + recovered.unfolded; /* as near as one can count cheaply */
+        d->rows_at_start = counts[STORED_TRANSACTION] + without_row;
     d->epoch = usage.epoch;
     struct committer_options options = { .store = d->store, .post = ports_post, .post_context = d->loop };
     int code = committer_open(&d->committer, &options, why);

@@ -56,7 +56,8 @@ struct daemon {
     struct timer stop_timer; /* how long draining may take */
     uint64_t epoch;          /* of the store: grows with every start */
     uint64_t started_ms;
-    uint64_t rows_at_start;    /* transactions in history */
+    uint64_t rows_recovered;   /* rows that recovery read */
+    uint64_t rows_at_start;    /* transactions there were, in history or only in the journal */
     struct memory list_memory; /* for transactions read from rows */
     uint64_t shed_busy;        /* new work refused, for metrics */
     uint64_t shed_space;

@@ -103,7 +103,8 @@ def test_content_types():
     d, s = shared_daemon(), shared_site()
     body = json.dumps(s.saga(s.step("a"))).encode()
     for kind, good in (("application/json", True), ("application/json; charset=utf-8", True), ("APPLICATION/JSON", True),
-                       ("Application/Json ; Charset=UTF-8", True)):
+                       ("Application/Json ; Charset=UTF-8", True), ("application/x-www-form-urlencoded", True), ("application/xml", False),
+                       ("multipart/form-data; boundary=x", False)):
         answer = d.submit(body, headers={"Content-Type": kind})
         need((answer.status < 300) == good, kind, answer)
 

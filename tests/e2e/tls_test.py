@@ -1,209 +1,268 @@
-"""TLS on both sides: verified always, never guessed (H5)."""
+"""TLS both ways: what is accepted, what is refused, and new certificates without a restart (H5)."""
 
+import http.client
+import json
 import os
-import shutil
+import signal
 import socket
 import ssl
-import subprocess
-import threading
-import time
 
-from kit import Daemon, Skip, equal, eventually, need, scratch, shared_site
+from kit import Answer, Daemon, Participants, Site, contains, equal, eventually, need
+from kit.certificates import Authority
 
-MADE = []
+NAMES = "DNS:localhost,IP:127.0.0.1"
 
 
-def certificates():
-    """A folder with ca.pem, good.pem (localhost, 127.0.0.1), other.pem (elsewhere), old.pem (expired), self.pem, each with .key"""
-    if MADE:
-        return MADE[0]
-    if shutil.which("openssl") is None:
-        raise Skip("openssl makes the certificates")
-    folder = scratch("settle-tls-")
+class SecureClient:
+    """A fresh connection for each request; context: whom it trusts and what it shows."""
 
-    def run(*arguments):
-        subprocess.run(["openssl", *arguments], cwd=folder, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    def __init__(self, port, token, context):
+        self.port, self.token, self.context = port, token, context
 
-    run("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", "ca.key", "-out", "ca.pem", "-days", "30", "-subj", "/CN=test ca")
-    run("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", "self.key", "-out", "self.pem", "-days", "30", "-subj", "/CN=localhost",
-        "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1")
-    for name, names, dates in (("good", "DNS:localhost,IP:127.0.0.1", ("-days", "30")), ("other", "DNS:elsewhere.example", ("-days", "30")), ("old", "DNS:localhost,IP:127.0.0.1", ("-days", "-1"))):
-        run("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", f"/CN={name}")
-        with open(os.path.join(folder, "ext"), "w", encoding="ascii") as f:
-            f.write(f"subjectAltName={names}\n")
-        run("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-out", f"{name}.pem", "-extfile", "ext", *dates)
-    for name in os.listdir(folder):
-        os.chmod(os.path.join(folder, name), 0o600)
-    MADE.append(folder)
-    return folder
+    def close(self):
+        pass
 
-
-class Secure:
-    """A participant that answers 200 over TLS."""
-
-    def __init__(self, name, version=None):
-        folder = certificates()
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(os.path.join(folder, f"{name}.pem"), os.path.join(folder, f"{name}.key"))
-        if version is not None:
-            context.minimum_version = context.maximum_version = version
-        self.context, self.requests = context, []
-        self.listener = socket.socket()
-        self.listener.bind(("127.0.0.1", 0))
-        self.listener.listen(64)
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def accept(self):
-        while True:
-            raw, _ = self.listener.accept()
-            threading.Thread(target=self.serve, args=(raw,), daemon=True).start()
-
-    def serve(self, raw):
+    def request(self, method, path, body=None, headers=None, token=..., fresh=False):
+        connection = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=20, context=self.context)
+        token = self.token if token is ... else token
+        sent = {"Authorization": f"Bearer {token}"} if token else {}
+        if body is not None:
+            sent["Content-Type"] = "application/json"
+            body = body if isinstance(body, bytes) else json.dumps(body).encode()
         try:
-            with self.context.wrap_socket(raw, server_side=True) as c:
-                while data := c.recv(65536):
-                    self.requests.append(data)
-                    c.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
-        except (OSError, ssl.SSLError):
+            connection.request(method, path, body=body, headers=sent | (headers or {}))
+            response = connection.getresponse()
+            return Answer(response.status, response.getheaders(), response.read())
+        finally:
+            connection.close()
+
+
+class SecureDaemon(Daemon):
+    """Its certificate is issued by authority for NAMES."""
+
+    def __init__(self, authority, listen=None, context=None, **more):
+        self.authority = authority
+        self.files = authority.issue("settled", NAMES)
+        self.context = context or ssl.create_default_context(cafile=authority.ca)
+        super().__init__(settings={"listen": {"tls_cert": self.files[0], "tls_key": self.files[1], **(listen or {})}}, auth=True, **more)
+
+    def client(self, token=..., timeout=70.0):
+        return SecureClient(self.port, self.token if token is ... else token, self.context)
+
+    def ready(self):
+        if self.process.poll() is not None:
+            raise RuntimeError(f"settled ended with {self.process.returncode} while starting:\n{self.log_tail()}")
+        try:
+            return self.client(None).request("GET", "/readyz").status == 200
+        except OSError:
+            return False
+
+
+def shake(port, context, name="localhost"):
+    """The connection after its handshake, or what it died of."""
+    raw = socket.create_connection(("127.0.0.1", port), timeout=5)
+    try:
+        return context.wrap_socket(raw, server_hostname=name)
+    except OSError:
+        raw.close()
+        raise
+
+
+def refused(port, context):
+    """With TLS 1.3 a client learns only when it reads that its certificate was not taken."""
+    try:
+        with shake(port, context) as s:
+            s.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+            return s.recv(100) == b""
+    except OSError:
+        return True
+
+
+def serial(port, context):
+    with shake(port, context) as s:
+        return s.getpeercert()["serialNumber"]
+
+
+def only(version, cafile):
+    context = ssl.create_default_context(cafile=cafile)
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    context.minimum_version = context.maximum_version = version
+    return context
+
+
+def test_versions():
+    authority = Authority()
+    d = SecureDaemon(authority).start()
+    for version, word in ((ssl.TLSVersion.TLSv1_2, "TLSv1.2"), (ssl.TLSVersion.TLSv1_3, "TLSv1.3")):
+        with shake(d.port, only(version, authority.ca)) as s:
+            equal(s.version(), word)
+    with shake(d.port, ssl.create_default_context(cafile=authority.ca)) as s:
+        equal(s.version(), "TLSv1.3", "the newest is preferred")
+        equal(s.compression(), None)
+    for version in (ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1):
+        need(refused(d.port, only(version, authority.ca)), f"{version} was accepted")
+    equal(d.get("/v1/info").status, 200)
+    need(d.alive())
+
+
+def test_plain_http_gets_nothing_from_a_tls_listener():
+    d = SecureDaemon(Authority()).start()
+    with socket.create_connection(("127.0.0.1", d.port), timeout=5) as s:
+        s.sendall(f"GET /v1/info HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {d.token}\r\n\r\n".encode())
+        answer = b""
+        try:
+            while piece := s.recv(4096):
+                answer += piece
+        except OSError:
             pass
+    need(b"HTTP/1.1 200" not in answer and b"version" not in answer, answer.decode("latin-1"))
+    equal(d.get("/v1/info").status, 200)
 
 
-def daemon():
-    return Daemon(settings={"egress": {"ca": os.path.join(certificates(), "ca.pem")}}).start()
+def test_a_new_certificate_by_sighup():
+    authority = Authority()
+    d = SecureDaemon(authority).start()
+    first = serial(d.port, d.context)
+    kept = http.client.HTTPSConnection("127.0.0.1", d.port, timeout=20, context=d.context)
+    kept.request("GET", "/healthz")
+    equal(kept.getresponse().read(), b"alive\n")
+    authority.issue("settled", NAMES, into=d.files)
+    equal(serial(d.port, d.context), first, "nothing changes by itself")
+    d.signal(signal.SIGHUP)
+    eventually(lambda: serial(d.port, d.context) != first, 5)
+    kept.request("GET", "/healthz")
+    equal(kept.getresponse().status, 200, "open connections go on")
+    kept.close()
 
 
-def test_a_verified_participant_is_called():
-    d, p, s = daemon(), Secure("good"), shared_site()
-    for i, host in enumerate(("127.0.0.1", "localhost")):
-        d.run(s.saga({"id": "a", "action": f"https://{host}:{p.port}/x"}, {"id": "b", "action": f"https://{host}:{p.port}/y"}, name=f"{i}"))
-    equal(len(p.requests), 4)
+def test_a_bad_certificate_by_sighup_changes_nothing():
+    authority = Authority()
+    d = SecureDaemon(authority).start()
+    first = serial(d.port, d.context)
+    stranger = authority.issue("stranger", NAMES)
+    with open(d.files[1], encoding="ascii") as f:
+        good_key = f.read()
+    for count, (key, mode) in enumerate((("garbage", 0o600), (open(stranger[1], encoding="ascii").read(), 0o600), (good_key, 0o644)), 1):
+        with open(d.files[1], "w", encoding="ascii") as f:
+            f.write(key)
+        os.chmod(d.files[1], mode)
+        d.signal(signal.SIGHUP)
+        eventually(lambda: d.log().count("reload-refused") == count, 5)
+        contains(d.log().splitlines()[-1], d.files[1])
+        equal(serial(d.port, d.context), first)
+    os.chmod(d.files[1], 0o600)
+    d.signal(signal.SIGHUP)
+    eventually(lambda: "reloaded" in d.log(), 5)
+    need(good_key.splitlines()[1] not in d.log())
 
 
-def test_wrong_certificates_are_never_talked_to():
-    d, s = daemon(), shared_site()
-    for name in ("other", "old", "self"):
-        p = Secure(name)
-        d.submit(s.saga({"id": "a", "action": f"https://localhost:{p.port}/x", "retry": {"first": "50ms", "max": "50ms"}}, name=name, deadline="1m"))
-        t = eventually(lambda name=name: (lambda t: t if t["attention"] else None)(d.show(s.gid(name))), 10)
-        equal(p.requests, [], name, t)
-        need("certif" in str(t).lower() or "tls" in str(t).lower(), "the reason says why", t)
+def test_clients_must_show_a_certificate():
+    authority, other = Authority("clients"), Authority("others")
+    known = ssl.create_default_context(cafile=authority.ca)
+    known.load_cert_chain(*authority.issue("client", "DNS:client"))
+    d = SecureDaemon(authority, listen={"client_ca": authority.ca}, context=known).start()
+    equal(d.get("/v1/info").status, 200)
+    equal(d.get("/v1/info", token=None).status, 401, "a certificate is no token")
+    need(refused(d.port, ssl.create_default_context(cafile=authority.ca)), "came in without a certificate")
+    for issued in (other.issue("client", "DNS:client"), authority.issue("client", "DNS:client", signed=False), authority.issue("client", "DNS:client", days=-1)):
+        stranger = ssl.create_default_context(cafile=authority.ca)
+        stranger.load_cert_chain(*issued)
+        need(refused(d.port, stranger), f"came in with {issued}")
+    equal(d.get("/v1/info").status, 200)
 
 
-def test_plain_answers_on_a_tls_port_are_unknown():
-    d, s = daemon(), shared_site()
-    d.submit(s.saga({"id": "a", "action": s.url("a").replace("http:", "https:"), "retry": {"first": "50ms", "max": "50ms"}}, deadline="1m"))
-    eventually(lambda: d.show(s.gid())["attention"], 10)
+class SecureParticipants(Participants):
+    """Participants behind TLS with this certificate."""
+
+    def __init__(self, files, **limits):
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.set_ciphers("ALL:@SECLEVEL=0")
+        self.context.load_cert_chain(*files)
+        for name, value in limits.items():
+            setattr(self.context, name, value)
+        super().__init__()
+
+    def serve(self, connection):
+        try:
+            super().serve(self.context.wrap_socket(connection, server_side=True))
+        except OSError:
+            connection.close()
+
+
+class SecureSite(Site):
+    host = "127.0.0.1"
+
+    def url(self, path):
+        return f"https://{self.host}:{self.server.port}{self.prefix}{path}"
+
+
+def site(files, host="127.0.0.1", **limits):
+    s = SecureSite(SecureParticipants(files, **limits))
+    s.host = host
+    return s
+
+
+def last_attempt(d, s):
+    """What the transaction says about why nothing happens."""
+    return json.dumps(d.show(s.gid()))
+
+
+def expect_refused(d, s, *words):
+    """No byte of the call reaches the participant, and whoever looks is told why."""
+    equal(d.submit(s.saga(s.step("a"), deadline="1h")).status, 202)
+    text = eventually(lambda: (lambda t: t if any(w in t for w in words) else None)(last_attempt(d, s)), 10, what=f"{words} in the transaction")
+    need(d.show(s.gid())["attention"] or d.show(s.gid())["next_try"], text)
+    equal(s.calls(), [], text)
+
+
+def outbound(authority, **egress):
+    return Daemon(settings={"egress": {"ca": authority.ca, "allow": ["127.0.0.0/8", "localhost"], **egress}}).start()
+
+
+def test_good_participants_are_called():
+    authority = Authority()
+    d = outbound(authority)
+    for host in ("127.0.0.1", "localhost"):
+        s = site(authority.issue("participant", NAMES), host)
+        d.run(s.saga(s.step("a"), s.step("b")))
+        equal(s.paths(), ["a/do", "b/do"])
+
+
+def test_bad_certificates_are_refused():
+    authority, other = Authority(), Authority("nobody we know")
+    d = outbound(authority)
+    for files, host, words in ((authority.issue("participant", NAMES, days=-1), "127.0.0.1", ("expired",)),
+                               (authority.issue("participant", "DNS:elsewhere.example"), "localhost", ("mismatch",)),
+                               (authority.issue("participant", "IP:127.0.0.2"), "127.0.0.1", ("mismatch",)),
+                               (authority.issue("participant", "DNS:127.0.0.1"), "127.0.0.1", ("mismatch",)),
+                               (authority.issue("participant", NAMES, signed=False), "127.0.0.1", ("self-signed", "self signed")),
+                               (other.issue("participant", NAMES), "127.0.0.1", ("issuer", "unable to verify"))):
+        expect_refused(d, site(files, host), *words)
 
 
 def test_old_protocols_are_refused():
-    d, s = daemon(), shared_site()
-    try:
-        p = Secure("good", ssl.TLSVersion.TLSv1_1)
-    except ValueError:
-        raise Skip("this Python has no TLS 1.1") from None
-    d.submit(s.saga({"id": "a", "action": f"https://localhost:{p.port}/x", "retry": {"first": "50ms", "max": "50ms"}}, deadline="1m"))
-    eventually(lambda: d.show(s.gid())["attention"], 10)
-    equal(p.requests, [])
+    authority = Authority()
+    d = outbound(authority)
+    s = site(authority.issue("participant", NAMES), minimum_version=ssl.TLSVersion.TLSv1, maximum_version=ssl.TLSVersion.TLSv1_1)
+    expect_refused(d, s, "TLS")
 
 
-def secure_daemon(**more):
-    return secure_daemon_with({}, **more)
+def test_nothing_turns_verification_off():
+    """Without egress.ca the system's certificates count, and they do not know our authority."""
+    authority = Authority()
+    d = Daemon(settings={"egress": {"allow": ["127.0.0.0/8"]}}).start()
+    expect_refused(d, site(authority.issue("participant", NAMES)), "issuer", "unable to verify", "self-signed", "self signed")
 
 
-def secure_daemon_with(settings, **more):
-    folder = certificates()
-    d = Daemon(settings={"listen": {"tls_cert": os.path.join(folder, "good.pem"), "tls_key": os.path.join(folder, "good.key"), **more}, **settings})
-    d.ready = lambda: d.process.poll() is not None or "settled 0.1.0" in d.log()
-    d.start()
-    need(d.alive(), d.log())
-    return d
-
-
-def ask(d, context, request=b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"):
-    with socket.create_connection(("127.0.0.1", d.port), timeout=5) as raw, context.wrap_socket(raw, server_hostname="localhost") as c:
-        c.sendall(request)
-        data = b""
-        while piece := c.recv(65536):
-            data += piece
-        return data, c.version()
-
-
-def test_the_api_speaks_tls():
-    d = secure_daemon()
-    context = ssl.create_default_context(cafile=os.path.join(certificates(), "ca.pem"))
-    data, version = ask(d, context)
-    need(data.startswith(b"HTTP/1.1 200"), data.decode())
-    need(version in ("TLSv1.2", "TLSv1.3"), version)
-
-
-def test_the_api_refuses_old_tls_and_plain_text():
-    d = secure_daemon()
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    try:
-        context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_1
-        ask(d, context)
-        raise AssertionError("TLS 1.1 was accepted")
-    except (ssl.SSLError, OSError, ValueError):
-        pass
-    with socket.create_connection(("127.0.0.1", d.port), timeout=5) as c:
-        c.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
-        try:
-            got = c.recv(100)
-        except OSError:
-            got = b""
-        need(not got.startswith(b"HTTP/1.1 200"), repr(got))
-    need(d.alive())
-
-
-def test_a_client_certificate_can_be_asked_for():
-    folder = certificates()
-    d = secure_daemon(client_ca=os.path.join(folder, "ca.pem"))
-    context = ssl.create_default_context(cafile=os.path.join(folder, "ca.pem"))
-    try:
-        data, _ = ask(d, context)
-    except (ssl.SSLError, OSError):
-        data = b""
-    equal(data, b"", "without a certificate")
-    context.load_cert_chain(os.path.join(folder, "good.pem"), os.path.join(folder, "good.key"))
-    need(ask(d, context)[0].startswith(b"HTTP/1.1 200"))
-    stranger = ssl.create_default_context(cafile=os.path.join(folder, "ca.pem"))
-    stranger.load_cert_chain(os.path.join(folder, "self.pem"), os.path.join(folder, "self.key"))
-    try:
-        data, _ = ask(d, stranger)
-    except (ssl.SSLError, OSError):
-        data = b""
-    equal(data, b"", "with a stranger's certificate")
-
-
-def test_a_key_that_others_can_read_is_refused():
-    folder = certificates()
-    key = os.path.join(scratch(), "open.key")
-    shutil.copy(os.path.join(folder, "good.key"), key)
-    os.chmod(key, 0o644)
-    d = Daemon(settings={"listen": {"tls_cert": os.path.join(folder, "good.pem"), "tls_key": key}})
-    d.spawn()
-    need(d.wait_exit() > 0, d.log())
-    need(key in d.log(), d.log())
-
-
-def test_a_key_that_does_not_fit_is_refused():
-    folder = certificates()
-    d = Daemon(settings={"listen": {"tls_cert": os.path.join(folder, "good.pem"), "tls_key": os.path.join(folder, "other.key")}})
-    d.spawn()
-    need(d.wait_exit() > 0, d.log())
-
-
-def test_half_a_handshake_is_cut():
-    d = secure_daemon_with({"limits": {"idle": "1s"}})
-    with socket.create_connection(("127.0.0.1", d.port), timeout=20) as c:
-        c.sendall(b"\x16\x03\x01\x02\x00\x01")
-        begin = time.monotonic()
-        try:
-            while c.recv(100):
-                pass
-        except OSError:
-            pass
-        need(time.monotonic() - begin < 10, "still open")
-    need(d.alive())
+def test_a_new_ca_by_sighup():
+    authority, other = Authority(), Authority("the next one")
+    trusted = authority.file("trusted.pem", open(authority.ca, encoding="ascii").read(), 0o644)
+    d = Daemon(settings={"egress": {"ca": trusted}}).start()
+    expect_refused(d, site(other.issue("participant", NAMES)), "issuer", "unable to verify")
+    fresh = authority.file("fresh.pem", open(other.ca, encoding="ascii").read(), 0o644)
+    os.rename(fresh, trusted)
+    d.signal(signal.SIGHUP)
+    eventually(lambda: "reloaded" in d.log(), 5)
+    s = site(other.issue("participant", NAMES))
+    d.run(s.saga(s.step("a")))
+    equal(s.paths(), ["a/do"])

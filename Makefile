@@ -70,7 +70,7 @@ bench: all
 tidy:
 	@tools/tidy
 
-## make install      programs, systemd unit, sample settings, completions; PREFIX=/usr DESTDIR=
+## make install      programs, systemd unit, manual pages, sample settings, completions; PREFIX=/usr DESTDIR=
 PREFIX  ?= /usr/local
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include/settle $(DESTDIR)/etc/settle $(DESTDIR)$(PREFIX)/lib/systemd/system
@@ -79,6 +79,8 @@ install: all
 	install -m 0644 include/settle/*.h $(DESTDIR)$(PREFIX)/include/settle/
 	sed 's,/usr/bin/settled,$(PREFIX)/bin/settled,' packaging/settled.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/settled.service
 	$(BUILD)/settled --print-defaults > $(DESTDIR)/etc/settle/settled.conf.sample
+	BUILD=$(BUILD) tools/man $(BUILD)/man
+	for page in $(BUILD)/man/*; do install -D -m 0644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$$(basename $$page); done
 	$(BUILD)/settle completion bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/settle
 	$(BUILD)/settle completion zsh > $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_settle
 	$(BUILD)/settle completion fish > $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/settle.fish

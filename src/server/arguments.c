@@ -144,7 +144,7 @@ int arguments_parse(struct arguments *out, int count, char **words) {
     struct argp parser = {
         .options = options,
         .parser = take_flag,
-        .doc = "settled: a distributed transaction manager for sagas, TCC and messages.\v"
+        .doc = "settled: a distributed transaction manager for sagas and TCC.\v"
                "Settings come from the file, then SETTLED_ variables, then flags; later ones win.",
     };
     memset(out, 0, sizeof *out);

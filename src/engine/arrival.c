@@ -73,7 +73,7 @@ void outcome_step(struct engine *e, const struct event *event, struct effects *e
 
 /* What recovery found allowed: nobody knows whether it was sent. It counts as an attempt, and the next one
  * has its own number. */
-static void settle_interrupted(struct step *s) {
+void settle_interrupted(struct step *s) {
     struct transaction *t = s->transaction;
     for (uint16_t i = 0; i < t->branch_count; i++)
         for (uint8_t role = 0; role < ROLE_COUNT; role++) {
@@ -81,8 +81,6 @@ static void settle_interrupted(struct step *s) {
             if (!o->interrupted)
                 continue;
             o->interrupted = false;
-            if (o->status == OPERATION_RESOLVED)
-                continue; /* an operator was faster than the first tick */
             struct outcome outcome = {
                 .transaction = t->id,
                 .branch = i,

@@ -185,6 +185,8 @@ void command_step(struct engine *e, const struct event *event, struct effects *e
         return;
     assert(commands[event->kind] != NULL);
     step_begin(&s, e, event, effects, seat);
+    if (seat != NULL)
+        settle_interrupted(&s);
     commands[event->kind](&s);
     if (seat != NULL)
         drive(&s);

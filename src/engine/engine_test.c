@@ -194,6 +194,40 @@ static int take_batch(struct engine *to, struct slice batch) {
     return result;
 }
 
+/* The first attempt was not sent; the second one was, after its pause. Then settled is killed and the clock
+ * set back to before that moment: the second attempt may have happened all the same, so it is undone. */
+static void a_clock_set_back_hides_no_attempt(void **state) {
+    struct stage g, h;
+    struct buffer journal;
+    (void)state;
+    stage_open(&g);
+    buffer_init(&journal, 1 << 20);
+    branches[0] = branch("a", "{}");
+    submit(&g, MODE_SAGA, 1);
+    buffer_add_slice(&journal, buffer_slice(&g.effects.entries));
+    say(&g, 0, ROLE_FORWARD, 1, VERDICT_NOT_SENT, "");
+    buffer_add_slice(&journal, buffer_slice(&g.effects.entries));
+    memset(&h, 0, sizeof h);
+    assert_int_equal(engine_new(&h.engine, &plain, NULL), 0);
+    effects_init(&h.effects, 4 * LIMIT_TURN_BYTES);
+    buffer_init(&h.trace, 1 << 20);
+    h.effects.trace = &h.trace;
+    assert_int_equal(take_batch(h.engine, buffer_slice(&journal)), 0);
+    h.now_ms = g.now_ms - 500;
+    engine_recovered(h.engine, h.now_ms);
+    engine_turn(h.engine, 2);
+    struct event event = { .kind = EVENT_ROLLBACK, .gid = SLICE("t") };
+    step(&h, &event);
+    const struct transaction *t = engine_find(h.engine, SLICE("default"), SLICE("t"));
+    assert_int_equal(t->status, STATUS_ROLLING_BACK);
+    assert_true(t->branches[0].operation[ROLE_FORWARD].ever_unknown);
+    assert_int_equal(t->branches[0].operation[ROLE_BACKWARD].attempt, 1);
+    assert_int_equal(h.effects.call_count, 1);
+    buffer_done(&journal);
+    stage_close(&g);
+    stage_close(&h);
+}
+
 static void recovery_counts_what_was_out_as_an_attempt(void **state) {
     struct stage g;
     struct stage h;
@@ -259,6 +293,7 @@ int main(void) {
         cmocka_unit_test(saga_undoes_in_reverse_and_skips_what_was_cleanly_refused),
         cmocka_unit_test(tcc_tries_together_and_confirms_all),
         cmocka_unit_test(references_are_filled_from_answers),
+        cmocka_unit_test(a_clock_set_back_hides_no_attempt),
         cmocka_unit_test(recovery_counts_what_was_out_as_an_attempt),
         cmocka_unit_test(folding_empties_memory_once_history_is_durable),
     };

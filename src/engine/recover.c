@@ -108,22 +108,36 @@ int engine_recover_key(struct engine *e, uint8_t kind, uint64_t key_hash) {
     return kind == STORED_TRANSACTION ? filter_add(&e->seen, key_hash) : 0;
 }
 
-static void mark_interrupted(struct transaction *t, uint64_t now_ms) {
+/* The newest time that anything recovered tells of. */
+static uint64_t newest_ms(const struct engine *e) {
+    uint64_t newest = 0;
+    for (const struct seat *seat = order_above(&e->by_id, 0); seat != NULL;
+         seat = order_above(&e->by_id, seat->thing.id))
+        if (seat->transaction.updated_ms > newest)
+            newest = seat->transaction.updated_ms;
+    return newest;
+}
+
+/* until_ms: attempts that were due by then may have been sent. */
+static void mark_interrupted(struct transaction *t, uint64_t until_ms) {
     if (status_is_final(t->status))
         return;
     for (size_t i = 0; i < t->branch_count; i++)
         for (int role = 0; role < ROLE_COUNT; role++) {
             struct operation *o = &t->branches[i].operation[role];
             bool waits = o->status == OPERATION_WAITING || o->status == OPERATION_RETRYING;
-            o->interrupted = o->status == OPERATION_RUNNING || (waits && o->next_ms <= now_ms);
+            o->interrupted = o->status == OPERATION_RUNNING || (waits && o->next_ms <= until_ms);
             o->interrupted &= !MUTANT(recovery_forgets_calls);
         }
 }
 
 void engine_recovered(struct engine *e, uint64_t now_ms) {
+    /* Records from the future: the clock was set back, and tells neither what was due before nor when to go
+     * on. */
+    uint64_t until_ms = newest_ms(e) > now_ms ? UINT64_MAX : now_ms;
     for (struct seat *seat = order_above(&e->by_id, 0); seat != NULL;
          seat = order_above(&e->by_id, seat->thing.id)) {
-        mark_interrupted(&seat->transaction, now_ms);
+        mark_interrupted(&seat->transaction, until_ms);
         transaction_check(&seat->transaction);
         seat_count(e, seat);
         seat_schedule(e, seat, now_ms);

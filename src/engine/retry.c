@@ -90,7 +90,8 @@ bool retry_needs_attention(const struct step *s) {
     const struct operation *o = &b->operation[s->role];
     const struct engine_options *options = &s->engine->options;
     uint8_t verdict = s->outcome->verdict;
-    uint64_t spent_ms = s->event->now_ms - o->first_ms;
+    uint64_t now_ms = s->event->now_ms;
+    uint64_t spent_ms = now_ms > o->first_ms ? now_ms - o->first_ms : 0;
     if (MUTANT(attention_forgotten))
         return false;
     if (o->attention_ms != 0)

@@ -158,6 +158,8 @@ void command_step(struct engine *e, const struct event *event, struct effects *e
 void outcome_step(struct engine *e, const struct event *event, struct effects *effects);
 void tick_step(struct engine *e, const struct event *event, struct effects *effects);
 void register_step(struct step *s);
+/* The first thing in a recovered transaction's first step: whatever is decided then knows of it. */
+void settle_interrupted(struct step *s);
 bool batch_is_full(const struct effects *effects, size_t more);
 
 /* audit.c */

@@ -65,6 +65,8 @@ void outcome_step(struct engine *e, const struct event *event, struct effects *e
     step_begin(&s, e, event, effects, seat);
     if (owed_in_progress(o))
         judge(&s, outcome);
+    if (!s.transaction->suspended)
+        judge_deadline(&s); /* it may be over before a tick says so: nothing new begins after it */
     drive(&s);
     step_end(&s);
     if (seat->thing.complete && seat->open_calls == 0 && seat->thing.dirty_batch == 0 && !seat->thing.folding)

@@ -67,7 +67,8 @@ static void check_pace(struct world *w, struct plan *p, const struct call *call)
                    SLICE_PRINT(p->gid), call->branch, call->role, deed->sends[call->role]);
     /* At the end of its own patience a step may be tried once more, whatever the participant asked for. */
     bool patient = call->role != ROLE_FORWARD || p->branches[call->branch].retry.for_ms == 0;
-    if (deed->busy_until_us[call->role] > w->now_us + w->now_us / 50 + 2000 && !p->asked_nudge && patient)
+    if (deed->busy_until_us[call->role] > w->now_us + w->now_us / 50 + 2000 && !p->asked_nudge && patient &&
+        p->purged_id == 0)
         world_fail(w, FAILURE_CORRECTNESS, "never-early", "%.*s.b%u role %u: sooner than its Retry-After",
                    SLICE_PRINT(p->gid), call->branch, call->role);
     if (o->next_ms > world_clock_ms(w) && o->next_ms > w->driver.last_now_ms)
@@ -389,6 +390,13 @@ static bool is_exempt(const struct plan *p) {
            (p->witness.id != 0 && has_resolved(p));
 }
 
+/* Accepted only when room was made for it, with its own deadline still ahead. */
+static bool came_late(const struct world *w, const struct plan *p) {
+    bool narrow = swarm_has(&w->swarm, SWARM_tight) || swarm_has(&w->swarm, SWARM_scarce);
+
+    return narrow && p->witness.id != 0 && p->witness.deadline_ms > world_clock_ms(w);
+}
+
 static void check_end(struct world *w, const struct plan *p) {
     for (uint16_t i = 0; i < p->branch_count; i++) {
         if (i >= p->witness.branch_count || is_exempt(p))
@@ -398,7 +406,7 @@ static void check_end(struct world *w, const struct plan *p) {
         else if (p->witness.status == STATUS_ROLLED_BACK)
             check_rolled_back(w, p, i);
     }
-    if (!is_at_rest(w, p))
+    if (!is_at_rest(w, p) && !came_late(w, p))
         world_fail(w, FAILURE_LIVENESS, "liveness", "%.*s is still %s after ten quiet minutes",
                    SLICE_PRINT(p->gid), p->witness.id == 0 ? "not accepted" : status_word(p->witness.status));
 }

@@ -69,7 +69,7 @@ static void draw_retry(struct dice *d, struct retry_policy *retry) {
     retry->first_ms = (uint32_t)dice_between(d, 10, 2000);
     retry->factor_percent = (uint32_t)dice_between(d, 150, 300);
     retry->max_ms = (uint32_t)dice_between(d, 60000, 240000);
-    retry->for_ms = dice_below(d, 5) == 0 ? (uint32_t)dice_between(d, 500, 20000) : 0;
+    retry->for_ms = dice_below(d, 4) == 0 ? (uint32_t)dice_between(d, 500, 20000) : 0;
     retry->then = dice_below(d, 2) == 0 ? GIVE_UP_ROLLBACK : GIVE_UP_ATTENTION;
 }
 
@@ -155,13 +155,13 @@ static bool all_related(const struct branch_request *branches, uint16_t count, u
 static void draw_special(struct world *w, struct plan *p, struct branch_request *branches) {
     struct dice *d = world_dice(w, DICE_WORKLOAD);
     uint16_t pivot = (uint16_t)dice_below(d, p->branch_count);
-    bool wants_pivot = dice_below(d, 4) == 0;
+    bool wants_pivot = dice_below(d, 5) < 2;
 
     if (p->request.drive == DRIVE_CLIENT)
         return;
     if (p->request.mode == MODE_SAGA && wants_pivot && all_related(branches, p->branch_count, pivot)) {
         branches[pivot].pivot = true;
-        if (dice_below(d, 2) == 0 && p->deeds[pivot].kind == DEED_PLAIN)
+        if (dice_below(d, 3) > 0 && p->deeds[pivot].kind == DEED_PLAIN)
             branches[pivot].to[ROLE_BACKWARD] = (struct endpoint){ 0 }; /* a point of no return indeed */
     }
     for (uint16_t i = 1; i < p->branch_count; i++)
@@ -226,7 +226,8 @@ void plan_draw(struct world *w, struct plan *p, uint32_t number) {
     p->request.mode = dice_below(d, 100) < 55 ? MODE_SAGA : MODE_TCC;
     p->request.drive = dice_below(d, 5) == 0 ? DRIVE_CLIENT : DRIVE_SERVER;
     take_identity(w, p, number);
-    p->request.deadline_ms = (uint32_t)dice_between(d, 1000, 90000);
+    p->request.deadline_ms =
+        (uint32_t)(dice_below(d, 5) < 2 ? dice_between(d, 100, 5000) : dice_between(d, 5000, 90000));
     p->start_us = dice_below(d, w->swarm.faults_ms * 600);
     if (swarm_has(&w->swarm, SWARM_bulk))
         p->start_us = p->start_us % 50000; /* all at once */

@@ -134,8 +134,7 @@ static void check_forward_start(struct reading *g) {
 
     if (t->drive != DRIVE_SERVER)
         breach(g, "I-S3", "a client drives, but settled calls the action");
-    if (t->decision == DECISION_NONE && g->record->at_ms > t->deadline_ms + 1000 &&
-        !swarm_has(&g->world->swarm, SWARM_tight))
+    if (t->decision == DECISION_NONE && g->record->at_ms > t->deadline_ms + 1000)
         breach(g, "deadline", "an action begins long after the deadline");
     if (t->decision == DECISION_ROLLBACK || (t->decision == DECISION_COMMIT && t->mode == MODE_TCC))
         breach(g, "I-S2", "an action begins although the decision has fallen");

@@ -1,12 +1,9 @@
 #include "server/api.h"
 
-#include <assert.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/digest.h"
 #include "base/size.h"
-#include "net/random.h"
 #include "server/crash_point.h"
 #include "server/logs.h"
 #include "wire/header_value.h"
@@ -45,113 +42,6 @@ static void (*const serve[ROUTE_COUNT])(struct visit *v) = {
     [ROUTE_ALIVE] = api_alive,
     [ROUTE_READY] = api_ready,
 };
-
-/* --- answers --- */
-
-struct buffer *visit_scratch(struct visit *v) {
-    buffer_clear(&v->daemon->scratch);
-    return &v->daemon->scratch;
-}
-
-static void log_request(const struct visit *v) {
-    if (!logs_wants(LOG_REQUEST))
-        return;
-    logs_say(LOG_REQUEST, "%.*s %.*s %u %s %s", SLICE_PRINT(v->exchange.request.method),
-             SLICE_PRINT(slice_upto(v->exchange.request.path, 200)), v->exchange.status, v->who,
-             exchange_peer(&v->exchange));
-}
-
-static void render(struct visit *v, uint16_t status, const char *content_type) {
-    assert(!v->answered);
-    v->answered = true;
-    exchange_answer(&v->exchange, status, content_type, buffer_slice(&v->daemon->scratch));
-    log_request(v);
-    visit_key_done(v);
-}
-
-static void on_sealed(struct driver_seal *seal) {
-    struct visit *v = CHAIN_OWNER(seal, struct visit, seal);
-    exchange_send(&v->exchange);
-    CRASH_POINT(REPLY_SENT);
-}
-
-/* The batch that would make the answer true finds no room on the disk. It may still come to be. */
-static void on_stuck(struct driver_seal *seal) {
-    struct visit *v = CHAIN_OWNER(seal, struct visit, seal);
-    struct problem p;
-    buffer_clear(&v->exchange.extra);
-    v->answered = false;
-    PROBLEM_SAY(
-        &p, PROBLEM_STORE_UNAVAILABLE,
-        "the disk has no room; whether this will be done is not known yet. Repeat it, with the same gid or "
-        "Idempotency-Key, to learn");
-    p.retry_after_ms = 1000;
-    visit_refuse(v, &p);
-}
-
-void visit_answer(struct visit *v, uint16_t status, const char *content_type) {
-    render(v, status, content_type);
-    exchange_send(&v->exchange);
-}
-
-/* The answer to an act under an Idempotency-Key is saved in the turn of the act (design.md 4 (17)); so is a
- * conflict, which is an answer about state like any other. */
-static void remember(struct visit *v, uint16_t status) {
-    struct daemon *d = v->daemon;
-    bool worth = status < 300 || status == 409;
-    if (v->key.length == 0 || v->replayed || v->match.route->key != ROUTE_KEY_ANSWER || !worth)
-        return;
-    /* When the turn is too full for it the answer is not remembered: a repeat then gives the command again,
-     * and finds it obeyed. */
-    if (driver_remember(d->driver, v->namespace_name, v->key, v->fingerprint, status,
-                        buffer_slice(&d->scratch)) == 0)
-        CRASH_POINT(ANSWER_SAVED);
-}
-
-void visit_answer_sealed(struct visit *v, uint16_t status, const char *content_type) {
-    remember(v, status);
-    render(v, status, content_type);
-    v->seal.open = on_sealed;
-    v->seal.stuck = on_stuck;
-    driver_seal(v->daemon->driver, &v->seal);
-}
-
-static void render_problem(struct visit *v, const struct problem *p) {
-    struct exchange *x = &v->exchange;
-    struct buffer *body = visit_scratch(v);
-    struct buffer trace;
-    struct traceparent parent;
-    char seconds[16];
-    buffer_init(&trace, 64);
-    /* The caller's trace, or a number of our own that a log line can be found by. */
-    if (header_value_traceparent(http1_find(&x->request.head, "traceparent"), &parent) != 0)
-        random_fill(loop_random(v->daemon->loop), parent.trace, sizeof parent.trace);
-    digest_add_hex(&trace, slice_of((const char *)parent.trace, sizeof parent.trace));
-    problem_render(p, x->request.path, buffer_slice(&trace), body);
-    buffer_done(&trace);
-    if (p->allow[0] != '\0')
-        exchange_header(x, "Allow", slice_text(p->allow));
-    if (p->type == PROBLEM_UNAUTHORIZED)
-        exchange_header(x, "WWW-Authenticate", SLICE("Bearer realm=\"settled\""));
-    if (p->retry_after_ms > 0) {
-        snprintf(seconds, sizeof seconds, "%u", (p->retry_after_ms + 999) / 1000);
-        exchange_header(x, "Retry-After", slice_text(seconds));
-    }
-}
-
-void visit_refuse(struct visit *v, const struct problem *p) {
-    render_problem(v, p);
-    visit_answer(v, problem_http(p), "application/problem+json");
-}
-
-void visit_refuse_sealed(struct visit *v, const struct problem *p) {
-    render_problem(v, p);
-    visit_answer_sealed(v, problem_http(p), "application/problem+json");
-}
-
-void visit_key_done(struct visit *v) {
-    chain_remove(&v->keyed);
-}
 
 /* --- who may --- */
 
@@ -349,8 +239,7 @@ static bool announced(void *context, struct exchange *x) {
         return true;
     if (p.type != PROBLEM_UNAUTHORIZED && p.type != PROBLEM_FORBIDDEN && p.type != PROBLEM_NOT_FOUND)
         return true;
-    render_problem(v, &p);
-    render(v, problem_http(&p), "application/problem+json");
+    visit_render_refusal(v, problem_http(&p), &p);
     return false;
 }
 
@@ -392,8 +281,7 @@ static void refused(void *context, struct exchange *x, uint16_t status, const ch
     /* Whatever was decoded of the head before the refusal may be half of something. */
     if (!x->dispatched && status != 413 && status != 408)
         x->request.path = SLICE("/");
-    render_problem(v, &p);
-    render(v, status, "application/problem+json");
+    visit_render_refusal(v, status, &p);
 }
 
 static void gone(void *context, struct exchange *x) {

@@ -69,6 +69,8 @@ struct visit {
 /* Answer with a problem. Sealed when it shows state (a conflict, a decision). */
 void visit_refuse(struct visit *v, const struct problem *p);
 void visit_refuse_sealed(struct visit *v, const struct problem *p);
+/* Render a refusal for the HTTP server, which sends it itself: of a request that did not come whole. */
+void visit_render_refusal(struct visit *v, uint16_t status, const struct problem *p);
 /* Answer with what stands in the daemon's scratch buffer. */
 void visit_answer(struct visit *v, uint16_t status, const char *content_type);
 void visit_answer_sealed(struct visit *v, uint16_t status, const char *content_type);

@@ -1,6 +1,7 @@
 """Two banks over HTTP, each with a ledger in SQLite and a barrier, and with bad manners until told to calm down.
 
-Usage: bank_participants.py DIRECTORY SEED. Prints its port. POST /calm ends the bad manners.
+Usage: bank_participants.py DIRECTORY SEED [PORT]. Prints its port. POST /calm ends the bad manners. It may be killed at any
+moment and started again on the same directory.
 
 Every operation is one local transaction: the barrier's row first, then the effect (reliability.md, G6). The table
 `effect` holds what took effect, the table `call` every request that arrived; the test judges by them alone.
@@ -15,10 +16,10 @@ import sqlite3
 import sys
 
 SCHEMA = """
-create table account(id integer primary key, balance integer not null, held integer not null default 0, coming integer not null default 0);
-create table barrier(gid text, branch text, slot text, who text, primary key(gid, branch, slot)) without rowid;
-create table effect(gid text, branch text, op text, account integer, amount integer, primary key(gid, branch, op)) without rowid;
-create table call(gid text, branch text, op text, attempt integer, key text, body text);
+create table if not exists account(id integer primary key, balance integer not null, held integer not null default 0, coming integer not null default 0);
+create table if not exists barrier(gid text, branch text, slot text, who text, primary key(gid, branch, slot)) without rowid;
+create table if not exists effect(gid text, branch text, op text, account integer, amount integer, primary key(gid, branch, op)) without rowid;
+create table if not exists call(gid text, branch text, op text, attempt integer, key text, body text);
 """
 ACCOUNTS, START = 20, 1000
 
@@ -31,7 +32,7 @@ class Bank:
     def __init__(self, path):
         self.db = sqlite3.connect(path, isolation_level=None)
         self.db.executescript("pragma journal_mode=wal; pragma synchronous=off;" + SCHEMA)
-        self.db.executemany("insert into account(id, balance) values(?, ?)", [(i, START) for i in range(ACCOUNTS)])
+        self.db.executemany("insert or ignore into account(id, balance) values(?, ?)", [(i, START) for i in range(ACCOUNTS)])
 
     def insert(self, gid, branch, slot, who):
         return self.db.execute("insert or ignore into barrier values(?,?,?,?)", (gid, branch, slot, who)).rowcount == 1
@@ -146,7 +147,8 @@ class Participants:
 
 async def main():
     participants = Participants(sys.argv[1], int(sys.argv[2]))
-    server = await asyncio.start_server(participants.serve, "127.0.0.1", 0, backlog=1024)
+    port = int(sys.argv[3]) if len(sys.argv) > 3 else 0
+    server = await asyncio.start_server(participants.serve, "127.0.0.1", port, backlog=1024)
     print(server.sockets[0].getsockname()[1], flush=True)
     async with server:
         await server.serve_forever()

@@ -27,10 +27,18 @@ class Bank:
     """The participants, in their own process."""
 
     def __init__(self, seed):
-        self.directory = scratch("settle-bank-")
-        self.process = subprocess.Popen([sys.executable, os.path.join(HERE, "bank_participants.py"), self.directory, str(seed)],
+        self.directory, self.seed, self.port = scratch("settle-bank-"), seed, 0
+        self.start()
+
+    def start(self):
+        self.process = subprocess.Popen([sys.executable, os.path.join(HERE, "bank_participants.py"), self.directory, str(self.seed), str(self.port)],
                                         stdout=subprocess.PIPE, text=True)
         self.port = int(self.process.stdout.readline())
+
+    def restart(self):
+        self.stop()
+        self.seed += 1
+        self.start()
 
     def url(self, bank, op=""):
         return f"http://127.0.0.1:{self.port}/{bank}" + (f"/{op}" if op else "")
@@ -169,7 +177,7 @@ class Teller(threading.Thread):
                 return
 
 
-def kill_loop(d, chance, kills):
+def kill_loop(d, bank, chance, kills):
     for number in range(kills):
         time.sleep(chance.uniform(0.02, 0.7))
         d.kill()
@@ -179,6 +187,8 @@ def kill_loop(d, chance, kills):
             time.sleep(chance.uniform(0.0, 0.12))
             d.kill()
         d.start()
+        if number % 15 == 7:
+            bank.restart()
         if number % 20 == 19:
             print(f"{number + 1} kills", flush=True)
 
@@ -245,7 +255,7 @@ def test_R1_no_kill_loses_splits_or_doubles():
     for t in tellers:
         t.start()
     try:
-        kill_loop(d, random.Random(seed), KILLS)
+        kill_loop(d, bank, random.Random(seed), KILLS)
     finally:
         for t in tellers:
             t.stop.set()

@@ -169,3 +169,83 @@ def test_commit_survives_a_restart_of_the_client_only():
     time.sleep(0.1)
     equal(d.status(s.gid()), "active")
     equal(decide(d, s, "commit").json["status"], "committed")
+
+
+def test_commit_while_suspended_confirms_after_resume():
+    d, s = shared_daemon(), shared_site()
+    begin(d, s)
+    register(d, s, s.part("a"))
+    equal(d.post(f"/v1/transactions/{s.gid()}/suspend", {"reason": "look"}).status, 200)
+    need(decide(d, s, "commit", wait=False).status in (200, 202))
+    time.sleep(0.3)
+    equal(s.calls(), [])
+    d.post(f"/v1/transactions/{s.gid()}/resume", {"reason": "go"})
+    d.until(s.gid(), "committed")
+    equal(s.paths(), ["a/confirm"])
+
+
+def test_every_branch_that_was_accepted_is_confirmed():
+    d = shared_daemon()
+    for _ in range(10):
+        s = shared_site()
+        begin(d, s)
+        accepted, stop = [], threading.Event()
+
+        def add(number, s=s, accepted=accepted, stop=stop):
+            client = d.client()
+            for i in range(200):
+                if stop.is_set():
+                    break
+                name = f"b{number}-{i}"
+                answer = client.request("POST", f"/v1/transactions/{s.gid()}/branches", s.part(name))
+                if answer.status == 200:
+                    accepted.append(name)
+                else:
+                    problem(answer, 409)
+                    break
+            client.close()
+
+        threads = [threading.Thread(target=add, args=(i,)) for i in range(3)]
+        for t in threads:
+            t.start()
+        time.sleep(0.05)
+        answer = decide(d, s, "commit")
+        stop.set()
+        for t in threads:
+            t.join()
+        equal(answer.json["status"], "committed", answer)
+        equal(sorted(s.paths()), sorted(f"{n}/confirm" for n in accepted))
+
+
+def test_the_thousand_and_first_branch_is_refused():
+    d, s = shared_daemon(), shared_site()
+    begin(d, s)
+    for i in range(1000):
+        equal(register(d, s, {"id": f"{i}", "base": s.url("x")}).status, 200)
+    answer = register(d, s, {"id": "1000", "base": s.url("x")})
+    need(answer.status in (409, 422) and ("1000" in answer.body.decode() or "1,000" in answer.body.decode()), answer)
+    equal(decide(d, s, "rollback", wait=False).status in (200, 202), True)
+    d.until(s.gid(), "rolled_back", 30)
+
+
+def test_rollback_of_a_running_tcc_cancels():
+    d, s = shared_daemon(), shared_site()
+    gate = s.on("b/try", Gate())
+    d.submit(s.tcc(s.part("a"), s.part("b")))
+    eventually(lambda: len(s.calls()) == 2)
+    need(decide(d, s, "rollback", wait=False).status in (200, 202))
+    time.sleep(0.2)
+    equal(s.calls("b/cancel"), [], "its try is still open")
+    gate.open()
+    d.until(s.gid(), "rolled_back")
+    equal(sorted(s.paths()), ["a/cancel", "a/try", "b/cancel", "b/try"])
+
+
+def test_rollback_of_a_decided_one_is_409():
+    d, s = shared_daemon(), shared_site()
+    gate = s.on("a/confirm", Gate())
+    d.submit(s.tcc(s.part("a")))
+    eventually(lambda: s.calls("a/confirm"))
+    equal(problem(decide(d, s, "rollback", wait=False), 409, "already-decided")["decision"], "committed")
+    gate.open()
+    d.until(s.gid(), "committed")

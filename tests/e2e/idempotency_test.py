@@ -200,3 +200,46 @@ def test_the_first_decision_stands_in_the_repeat():
     again = d.submit(body)
     equal((again.status, again.json["status"], again.json["reason"]["detail"]), (200, "rolled_back", "no"), again)
     eventually(lambda: d.submit(body).json["status"] == "rolled_back")
+
+
+def test_keys_and_answers_survive_a_kill():
+    from kit import Daemon
+    d, s = Daemon().start(), shared_site()
+    key, other = {"Idempotency-Key": str(uuid.uuid4())}, {"Idempotency-Key": str(uuid.uuid4())}
+    body = {"mode": "saga", "branches": [s.step("a")]}
+    first = d.submit(body, wait="5s", headers=key)
+    d.submit({"gid": s.gid("own"), "mode": "tcc", "drive": "client"})
+    path = f"/v1/transactions/{s.gid('own')}/rollback"
+    done = d.post(path, {"reason": "x"}, headers=other)
+    d.restart()
+    again = d.submit(body, headers=key)
+    equal((again.status, again.json["gid"]), (200, first.json["gid"]), again)
+    replay = d.post(path, {"reason": "x"}, headers=other)
+    equal((replay.status, replay.body, replay.headers.get("settle-replayed")), (done.status, done.body, "true"), done, replay)
+    problem(d.post(path, {"reason": "y"}, headers=other), 422)
+    equal(len(s.calls("a/do")), 1)
+
+
+def test_one_key_at_many_doors_at_once_is_one_act():
+    d, s = shared_daemon(), shared_site()
+    gate = s.on("a/confirm", Gate())
+    d.submit(s.tcc(s.part("a")))
+    eventually(lambda: s.calls("a/confirm"))
+    key, answers, ready = {"Idempotency-Key": str(uuid.uuid4())}, [], threading.Barrier(8)
+
+    def one():
+        client = d.client()
+        ready.wait()
+        answers.append(client.request("POST", f"/v1/transactions/{s.gid()}/suspend", {"reason": "x"}, headers=key))
+        client.close()
+
+    threads = [threading.Thread(target=one) for _ in range(8)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    need(all(a.status in (200, 409) for a in answers), [a.describe() for a in answers])
+    need(sum(a.status == 200 and "settle-replayed" not in a.headers for a in answers) == 1, [a.describe() for a in answers])
+    gate.open()
+    d.post(f"/v1/transactions/{s.gid()}/resume", {"reason": "x"})
+    d.until(s.gid(), "committed")

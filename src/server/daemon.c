@@ -188,6 +188,14 @@ static void tell_changes(struct daemon *d) {
                  (unsigned long long)d->space.free, d->data);
     if (busy != d->told_busy)
         logs_say(busy ? LOG_STORE_BUSY : LOG_STORE_KEEPS_UP, "limits.store_queue, limits.store_wait");
+    struct http_figures http;
+    http_figures(d->http, &http);
+    if (http.refused != d->told_refused)
+        logs_say(LOG_CONNECTION_REFUSED,
+                 "%llu in the last second; limits.connections, "
+                 "limits.connections_per_address",
+                 (unsigned long long)(http.refused - d->told_refused));
+    d->told_refused = http.refused;
     d->told_full = full;
     d->told_busy = busy;
 }
@@ -408,6 +416,7 @@ int daemon_open(struct daemon *d, struct why *why) {
     loop_on_turn(d->loop, &d->turn);
     timer_start(&d->watch, WATCH_EVERY_MS);
     d->ready = true;
+    logs_say(LOG_LISTENING, "%s", settings_text(&d->settings, SETTING_LISTEN_API));
     CRASH_POINT(FIRST_TICK);
     driver_begin(d->driver);
     return 0;

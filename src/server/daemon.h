@@ -73,6 +73,7 @@ struct daemon {
     bool committer_stopped;
     bool told_full;
     bool told_busy;
+    uint64_t told_refused;
     uint64_t told_attention;
     uint64_t told_breakers;
     int exit_code;

@@ -13,7 +13,6 @@
 #define LIMIT_LABELS 16          /* labels are for finding things, not for storing them */
 #define LIMIT_URL_BYTES 2048     /* what common HTTP servers accept as a request line, with room to spare */
 #define LIMIT_REASON_BYTES 1024  /* an operator's reason */
-#define LIMIT_UNFINISHED 1000000 /* all unfinished state lives in memory: 1 KiB each is 1 GiB */
 #define LIMIT_IDEMPOTENCY_KEY_BYTES 255
 
 /* Bytes of one request. */
@@ -30,9 +29,6 @@
 #define LIMIT_REQUEST_LINE_BYTES (8 * 1024)
 #define LIMIT_HEADER_BYTES (16 * 1024)
 #define LIMIT_HEADERS 64
-#define LIMIT_HEADER_MS 10000
-#define LIMIT_IDLE_MS 60000
-#define LIMIT_REQUESTS_PER_CONNECTION 10000
 #define LIMIT_CONNECTIONS 4096
 #define LIMIT_CONNECTIONS_PER_IP 256
 #define LIMIT_BACKLOG 1024
@@ -40,7 +36,6 @@
     (16 * 1024 * 1024) /* read and dropped after an early refusal, design.md 4 (6) \
                         */
 #define LIMIT_DISCARD_MS 10000
-#define LIMIT_SSE_CLIENTS 64
 #define LIMIT_WAIT_MS 60000 /* the longest ?wait=, design.md 4 (8) */
 
 /* JSON. */
@@ -62,8 +57,6 @@
 #define LIMIT_SCAN_ROWS 10000 /* rows looked at for one page; then a partial page with a cursor */
 
 /* Store. */
-#define LIMIT_SHARDS 64         /* fixed when a store is created, design.md section 2 */
-#define LIMIT_STORE_QUEUE 4096  /* writes waiting for the disk before new work is told 503 */
-#define LIMIT_STORE_WAIT_MS 500 /* age of the oldest waiting write before new work is told 503 */
+#define LIMIT_SHARDS 64 /* fixed when a store is created, design.md section 2 */
 
 #endif

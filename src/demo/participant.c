@@ -122,10 +122,6 @@ void participant_close(struct participant *p) {
     free(p);
 }
 
-const char *participant_name(const struct participant *p) {
-    return p->business->name;
-}
-
 const char *participant_url(const struct participant *p) {
     return p->url;
 }

@@ -26,7 +26,6 @@ extern const char *const participant_names[];
 int participant_open(struct participant **out, const char *name, const char *folder, struct why *why);
 void participant_close(struct participant *p); /* NULL is fine */
 
-const char *participant_name(const struct participant *p);
 /* The base of its operations: "http://127.0.0.1:PORT/tcc", or without "/tcc" for the saga ones. */
 const char *participant_url(const struct participant *p);
 

@@ -83,14 +83,6 @@ uv_tcp_t *connection_tcp(struct connection *c) {
     return &c->tcp;
 }
 
-struct loop *connection_loop(const struct connection *c) {
-    return c->loop;
-}
-
-void *connection_context(const struct connection *c) {
-    return c->context;
-}
-
 void connection_watch(struct connection *c, void (*gone)(void *context, void *tag), void *context,
                       void *tag) {
     c->gone = gone;

@@ -36,8 +36,6 @@ struct connection_events {
 /* Say who listens. May be called again: a pooled connection changes hands. Reading begins with the first
  * call. */
 void connection_use(struct connection *c, const struct connection_events *events, void *context);
-void *connection_context(const struct connection *c);
-struct loop *connection_loop(const struct connection *c);
 
 /* Send the parts one after another, at once as far as the kernel takes them; the rest is copied into the
  * queue. 0; ERR_LIMIT when CONNECTION_QUEUE_BYTES were waiting already (nothing is sent); ERR_CLOSED when the

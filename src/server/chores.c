@@ -159,10 +159,6 @@ uint64_t chores_due(const struct chores *u) {
     return !u->folding && u->fold_due_ms < due ? u->fold_due_ms : due;
 }
 
-bool chores_idle(const struct chores *u) {
-    return !u->folding && !u->purging;
-}
-
 void chores_drain(struct chores *u) {
     u->draining = true;
     u->folded_up = false;

@@ -39,8 +39,6 @@ void chores_round(struct chores *u, uint64_t now_ms, uint64_t durable, uint64_t 
 void chores_poke(struct chores *u, uint64_t now_ms);
 /* When to call chores_round again; UINT64_MAX: after the next chores_poke or report. */
 uint64_t chores_due(const struct chores *u);
-/* Nothing is under way. */
-bool chores_idle(const struct chores *u);
 /* The daemon stops: no more purging, and what is final is folded at once, so that history.db tells it all.
  * chores_folded_up when there is nothing left to fold. */
 void chores_drain(struct chores *u);

@@ -17,7 +17,7 @@ static const char head[] =
     "  again at the longest wait, with attention.\n"
     "- *settled as not done*: an operator resolved, as not done, something that the outcome needs.\n\n"
     "Which operations may start, and in which order, is the same for both patterns and stands in\n"
-    "`src/engine/drive.c`; when to try again, in `src/engine/retry.c`.\n";
+    "`src/engine/owed.c`; when to try again, in `src/engine/retry.c`.\n";
 
 struct section {
     const char *title;

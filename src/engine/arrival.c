@@ -73,10 +73,29 @@ void outcome_step(struct engine *e, const struct event *event, struct effects *e
         seat_leave(e, seat); /* ended by hand while this call was out; its row is durable */
 }
 
+/* An attempt that may be out although its time has not come: the clock was set back over a restart. Made due,
+ * so that a decision which falls now takes it for one that may have happened. */
+static void bring_forward(struct step *s, uint16_t branch, uint8_t role) {
+    const struct operation *o = &s->transaction->branches[branch].operation[role];
+    if (!o->interrupted || o->next_ms <= s->event->now_ms)
+        return;
+    struct record r = {
+        .kind = RECORD_NUDGED,
+        .branch = branch,
+        .role = role,
+        .next_ms = s->event->now_ms,
+        .text = SLICE("the clock stands before the last record: it may have been due already"),
+    };
+    step_put(s, &r);
+}
+
 /* What recovery found allowed: nobody knows whether it was sent. It counts as an attempt, and the next one
  * has its own number. */
 void settle_interrupted(struct step *s) {
     struct transaction *t = s->transaction;
+    for (uint16_t i = 0; i < t->branch_count; i++)
+        for (uint8_t role = 0; role < ROLE_COUNT; role++)
+            bring_forward(s, i, role);
     for (uint16_t i = 0; i < t->branch_count; i++)
         for (uint8_t role = 0; role < ROLE_COUNT; role++) {
             struct operation *o = &t->branches[i].operation[role];

@@ -87,7 +87,6 @@ static void suspend(struct step *s) {
 
 static void resume(struct step *s) {
     suspend_or_resume(s, RECORD_RESUMED, !s->transaction->suspended);
-    judge_deadline(s); /* it waited for this, and nothing new may start before it */
 }
 
 static void force(struct step *s) {
@@ -188,8 +187,10 @@ void command_step(struct engine *e, const struct event *event, struct effects *e
     if (seat != NULL)
         settle_interrupted(&s);
     commands[event->kind](&s);
-    if (seat != NULL)
+    if (seat != NULL) {
+        judge_deadline(&s); /* nothing new may start after it, whatever the command was */
         drive(&s);
+    }
     step_end(&s);
     effects->reply.transaction = s.transaction;
 }

@@ -42,7 +42,7 @@ void judge_settled(struct step *s, bool not_done) {
 void judge_deadline(struct step *s) {
     const struct transaction *t = s->transaction;
     struct reply reply = s->effects->reply;
-    if (t->status != STATUS_ACTIVE || t->deadline_ms > s->event->now_ms)
+    if (t->status != STATUS_ACTIVE || t->suspended || t->deadline_ms > s->event->now_ms)
         return;
     s->cause = CAUSE_DEADLINE;
     s->text = SLICE("not decided before its deadline");

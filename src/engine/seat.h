@@ -141,7 +141,7 @@ void drive(struct step *s);
 /* judge.c: what an outcome means. */
 void judge(struct step *s, const struct outcome *outcome);
 void judge_settled(struct step *s, bool not_done); /* the operation was settled by hand */
-void judge_deadline(struct step *s);               /* roll back when it has passed */
+void judge_deadline(struct step *s);               /* roll back when it has passed; waits for resume */
 
 /* retry.c: when the next attempt is due, and whether somebody should look. */
 uint64_t retry_next(const struct step *s);

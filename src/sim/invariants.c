@@ -103,7 +103,9 @@ void invariants_call(struct world *w, const struct call *call) {
     if (call->role == ROLE_BACKWARD && deed->open[ROLE_FORWARD] > 0)
         world_fail(w, FAILURE_CORRECTNESS, "I-S4", "%.*s.b%u is undone beside its open call",
                    SLICE_PRINT(p->gid), call->branch);
-    if (call->attempt <= deed->last_sent[call->role] && p->purged_id == 0)
+    /* A clock that was set back over a restart hides that an attempt was due already: its number may come
+     * twice. */
+    if (call->attempt <= deed->last_sent[call->role] && p->purged_id == 0 && w->driver.jumped_ms == 0)
         world_fail(w, FAILURE_CORRECTNESS, "G5", "%.*s.b%u role %u: attempt %u leaves twice",
                    SLICE_PRINT(p->gid), call->branch, call->role, call->attempt);
     deed->last_sent[call->role] = call->attempt;
@@ -156,7 +158,7 @@ static void check_submit(struct world *w, const struct ask *ask, const struct to
     case REPLY_ACCEPTED:
         if (!same)
             untrue(w, ask, told, "G10", "another body was accepted");
-        if (p->accepted_id == told->id)
+        if (p->accepted_id == told->id && p->purged_id == 0)
             untrue(w, ask, told, "I-G8", "accepted twice");
         p->accepted_id = told->id;
         *accepted = true;
@@ -246,7 +248,8 @@ void invariants_answer(struct world *w, const struct ask *ask, const struct told
         return;
     if (told->has)
         check_durable(w, ask, told);
-    else if (told->kind == REPLY_NOT_FOUND && p->told_id != 0 && p->purged_id != p->told_id)
+    else if (told->kind == REPLY_NOT_FOUND && p->told_id != 0 && p->told_id == p->witness.id &&
+             p->purged_id != p->told_id)
         untrue(w, ask, told, "I-G4", "not found, but it was told to be there");
     if (ask->kind == EVENT_SUBMIT)
         check_submit(w, ask, told);

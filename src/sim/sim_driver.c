@@ -130,10 +130,8 @@ static void jump_clock(struct world *w) {
     d->jumped_ms += jump_ms < 0 ? -jump_ms : jump_ms;
     if (jump_ms != 0)
         SOMETIMES(clock_jumped);
-    /* The daemon's clock never goes back, not even over a restart (event.h): an attempt that was due before
-     * would not be due any more, and nobody would know that it may have been sent. */
-    if (world_clock_ms(w) < d->last_now_ms)
-        d->jump_ms += (int64_t)(d->last_now_ms - world_clock_ms(w));
+    /* The new life anchors its clock afresh: it may well stand before the last one's. */
+    d->last_now_ms = 0;
 }
 
 static void clear_turn(struct sim_turn *turn) {

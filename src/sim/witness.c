@@ -417,7 +417,7 @@ static void take_resolved(struct reading *g) {
 }
 
 static void take_nudged(struct reading *g) {
-    if (!g->plan->asked_nudge)
+    if (!g->plan->asked_nudge && g->world->driver.jumped_ms == 0)
         breach(g, "I-S6", "nobody asked for the next attempt now");
     SOMETIMES(operator_nudged);
     operation_of(g)->next_ms = g->record->next_ms;

@@ -202,6 +202,8 @@ static void tell_changes(struct daemon *d) {
 
 static void on_watch(void *context) {
     struct daemon *d = context;
+    if (!d->ready)
+        return;
     tell_changes(d);
     api_second(d);
     timer_start(&d->watch, WATCH_EVERY_MS);
@@ -346,7 +348,7 @@ static int open_listener(struct daemon *d, struct why *why) {
     return code;
 }
 
-/* Signals that come while the daemon closes find half of it gone. */
+/* Signals, like timers, that come while the daemon closes find half of it gone. */
 static void on_stop_signal(void *context, int number) {
     struct daemon *d = context;
     (void)number;
@@ -437,6 +439,8 @@ int daemon_run(struct daemon *d) {
  * was promised to nobody: waiting for room on the disk would only end in a kill. */
 static void on_drain_over(void *context) {
     struct daemon *d = context;
+    if (!d->ready)
+        return;
     http_server_abort(d->http);
     chores_stop(d->chores);
     if (driver_is_refused(d->driver)) {

@@ -131,31 +131,35 @@ enum {
     WAKES_PER_TICK = 512,
 };
 
+/* Whether a call came back and somebody waits for its place. */
+static bool has_place(const struct engine *e) {
+    return !chain_empty(&e->places) && e->figures.calls_open < e->options.calls_max;
+}
+
 void tick_step(struct engine *e, const struct event *event, struct effects *effects) {
-    e->ticked_ms = event->now_ms;
+    int wakes = 0;
     answers_forget(e, event->now_ms, effects);
-    for (int i = 0; i < WAKES_PER_TICK; i++) {
+    while (has_place(e) && wakes++ < WAKES_PER_TICK && !batch_is_full(effects, 64 * 1024)) {
+        struct seat *seat = CHAIN_OWNER(e->places.next, struct seat, place);
+        seat_forgo(e, seat);
+        wake(e, event, effects, seat);
+    }
+    while (wakes++ < WAKES_PER_TICK) {
         struct due *due = due_first(&e->due);
         if (due == NULL || due->at_ms > event->now_ms || batch_is_full(effects, 64 * 1024))
             return;
         struct seat *seat = CHAIN_OWNER(due, struct seat, due);
         wake(e, event, effects, seat);
         if (seat->due.place != 0 && seat->due.at_ms <= event->now_ms)
-            return; /* it waits for a call to come back; so does everything behind it */
+            return; /* nothing came of it: not again in this tick */
     }
 }
-
-enum {
-    PAUSE_WHEN_FULL_MS = 20,
-};
 
 uint64_t engine_due(const struct engine *e) {
     const struct due *due = due_first(&e->due);
     const struct due *answer = due_first(&e->answers_due);
     uint64_t at_ms = due == NULL ? UINT64_MAX : due->at_ms;
-    if (due != NULL && e->figures.calls_open >= e->options.calls_max && at_ms <= e->ticked_ms)
-        at_ms = e->ticked_ms + PAUSE_WHEN_FULL_MS; /* the last tick could not serve it either */
     if (answer != NULL && answer->at_ms < at_ms)
         at_ms = answer->at_ms;
-    return at_ms;
+    return has_place(e) ? 0 : at_ms;
 }

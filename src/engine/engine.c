@@ -28,6 +28,7 @@ int engine_new(struct engine **out, const struct engine_options *options, struct
     table_init(&e->answers);
     due_heap_init(&e->answers_due);
     filter_init(&e->seen);
+    chain_init(&e->places);
     chain_init(&e->dirty);
     chain_init(&e->ready);
     chain_init(&e->folding);

@@ -105,7 +105,7 @@ struct engine_figures {
     uint64_t attention;
     uint64_t suspended;
     uint64_t calls_open;
-    uint64_t calls_waiting; /* due, but over calls_max */
+    uint64_t calls_waiting; /* transactions with a call that is due, but over calls_max */
     uint64_t memory_used;
     uint64_t by_status[STATUS_END]; /* in memory */
     uint64_t finished[STATUS_END];  /* since start */

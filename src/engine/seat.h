@@ -39,6 +39,7 @@ struct seat {
     struct thing thing;
     struct transaction transaction;
     struct due due;
+    struct chain place; /* in engine.places: a call of it is due, and every place for calls is taken */
     uint64_t table_hash;
     uint32_t open_calls;
     bool counted_attention; /* it is in figures.attention */
@@ -72,7 +73,8 @@ struct engine {
     struct due_heap due; /* seats: next attempt or deadline */
     struct table answers;
     struct due_heap answers_due;
-    struct filter seen; /* every gid ever accepted, by stable hash */
+    struct filter seen;  /* every gid ever accepted, by stable hash */
+    struct chain places; /* seats, first come, first served */
     struct chain dirty;
     struct chain ready;
     struct chain folding;
@@ -81,9 +83,8 @@ struct engine {
     struct buffer record;     /* the record being made */
     struct transaction shown; /* a transaction read from history for one step */
     bool shown_loaded;
-    uint64_t batch;     /* of the turn being filled */
-    uint64_t durable;   /* highest durable batch */
-    uint64_t ticked_ms; /* of the last tick */
+    uint64_t batch;   /* of the turn being filled */
+    uint64_t durable; /* highest durable batch */
     uint64_t last_id;
     uint64_t answer_id;
     uint64_t audit_id;
@@ -134,6 +135,7 @@ void seat_leave(struct engine *e, struct seat *seat); /* out of them, and freed 
 void seat_drop(struct engine *e, struct seat *seat);  /* freed without ever having entered */
 void seat_count(struct engine *e, struct seat *seat); /* keep the figures true after a change */
 void seat_schedule(struct engine *e, struct seat *seat, uint64_t now_ms);
+void seat_forgo(struct engine *e, struct seat *seat); /* leave the queue for a place */
 
 /* drive.c: start what is owed, finish when nothing is. */
 void drive(struct step *s);

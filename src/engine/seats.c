@@ -54,6 +54,7 @@ void seat_drop(struct engine *e, struct seat *seat) {
 void seat_leave(struct engine *e, struct seat *seat) {
     assert(seat->open_calls == 0);
     assert(seat->due.place == 0);
+    assert(!chain_linked(&seat->place));
     thing_clean(e, &seat->thing);
     e->figures.by_status[seat->counted_status]--;
     table_remove(&e->seats, seat->table_hash, seat);
@@ -104,16 +105,48 @@ static uint64_t operation_due(const struct operation *o, uint64_t now_ms) {
     return UINT64_MAX;
 }
 
-void seat_schedule(struct engine *e, struct seat *seat, uint64_t now_ms) {
-    const struct transaction *t = &seat->transaction;
+static void queue(struct engine *e, struct seat *seat) {
+    if (chain_linked(&seat->place))
+        return;
+    chain_add_last(&e->places, &seat->place);
+    e->figures.calls_waiting++;
+}
+
+void seat_forgo(struct engine *e, struct seat *seat) {
+    if (!chain_linked(&seat->place))
+        return;
+    chain_remove(&seat->place);
+    e->figures.calls_waiting--;
+}
+
+/* When something of it is due. A call that is due now but has no place does not count: it stands in the
+ * queue, so that deadlines behind it come in time. */
+static uint64_t due_of(const struct engine *e, const struct transaction *t, uint64_t now_ms, bool *queues) {
+    bool full = e->figures.calls_open >= e->options.calls_max;
     uint64_t at_ms = UINT64_MAX;
-    if (!status_is_final(t->status) && !t->suspended) {
-        if (t->status == STATUS_ACTIVE && !owed_pivot_in_doubt(t))
-            at_ms = t->deadline_ms;
-        for (size_t i = 0; i < t->branch_count; i++)
-            for (int role = 0; role < ROLE_COUNT; role++)
-                at_ms = sooner(at_ms, operation_due(&t->branches[i].operation[role], now_ms));
-    }
+    if (status_is_final(t->status) || t->suspended)
+        return at_ms;
+    if (t->status == STATUS_ACTIVE && !owed_pivot_in_doubt(t))
+        at_ms = t->deadline_ms;
+    for (size_t i = 0; i < t->branch_count; i++)
+        for (int role = 0; role < ROLE_COUNT; role++) {
+            const struct operation *o = &t->branches[i].operation[role];
+            uint64_t due_ms = operation_due(o, now_ms);
+            if (full && due_ms <= now_ms && !o->interrupted)
+                *queues = true;
+            else
+                at_ms = sooner(at_ms, due_ms);
+        }
+    return at_ms;
+}
+
+void seat_schedule(struct engine *e, struct seat *seat, uint64_t now_ms) {
+    bool queues = false;
+    uint64_t at_ms = due_of(e, &seat->transaction, now_ms, &queues);
+    if (queues)
+        queue(e, seat);
+    else
+        seat_forgo(e, seat);
     if (at_ms == UINT64_MAX)
         due_clear(&e->due, &seat->due);
     else if (seat->due.place == 0 || seat->due.at_ms != at_ms)

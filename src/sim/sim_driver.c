@@ -225,6 +225,7 @@ void sim_driver_start(struct world *w) {
         return;
     world_say(w, "*** the coordinator is up, life %u", d->life);
     d->up = true;
+    d->up_since_us = w->now_us;
     d->batch = w->store.batch_last + 1;
     engine_turn(d->engine, d->batch);
     invariants_recovered(w, d->engine);

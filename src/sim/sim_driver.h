@@ -98,7 +98,8 @@ struct sim_driver {
     uint32_t life;           /* grows with every start: answers for an earlier life find nobody */
     uint32_t recovery_turns; /* turns left that still count as recovery for the dice */
     uint32_t turns_since_fold;
-    uint64_t batch;       /* number that the gathering turn will have */
+    uint64_t batch; /* number that the gathering turn will have */
+    uint64_t up_since_us;
     uint64_t wake_ms;     /* the tick that is on the agenda */
     uint64_t last_now_ms; /* the steady clock never goes back */
     int64_t jump_ms;      /* what restarts did to the clock */

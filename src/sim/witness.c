@@ -302,6 +302,23 @@ static const char *rollback_evidence(const struct reading *g) {
     }
 }
 
+static bool has_pivot(const struct witness *t) {
+    for (uint16_t i = 0; i < t->branch_count; i++)
+        if (t->branches[i]->pivot)
+            return true;
+    return false;
+}
+
+/* A deadline is kept, however many calls are out: holds must not stand for longer than was agreed. */
+static void check_punctual(struct reading *g) {
+    const struct witness *t = g->witness;
+    uint64_t since_ms = t->deadline_ms > t->resumed_ms ? t->deadline_ms : t->resumed_ms;
+    bool was_up = g->world->now_us > g->world->driver.up_since_us + UINT64_C(30) * 1000000;
+
+    if (g->record->cause == CAUSE_DEADLINE && g->record->at_ms > since_ms + 3000 && was_up && !has_pivot(t))
+        breach(g, "deadline", "it rolls back long after the deadline");
+}
+
 /* A waiting attempt that is not yet due will never be called once the decision is to roll back. */
 static void drop_waiting(struct witness *t, uint64_t at_ms) {
     for (uint16_t i = 0; i < t->branch_count; i++) {
@@ -323,6 +340,7 @@ static void take_decided(struct reading *g) {
         breach(g, "I-G1", "a second decision");
     if (missing != NULL)
         breach(g, "I-S6", missing);
+    check_punctual(g);
     if (t->suspended && r->cause == CAUSE_DEADLINE)
         breach(g, "suspend", "the deadline rolls back while suspended");
     t->decision = r->decision;
@@ -401,6 +419,7 @@ static void take_resumed(struct reading *g) {
     if (g->record->at_ms > g->witness->deadline_ms && g->witness->decision == DECISION_NONE)
         SOMETIMES(suspended_over_deadline);
     g->witness->suspended = false;
+    g->witness->resumed_ms = g->record->at_ms;
 }
 
 static void take_resolved(struct reading *g) {

@@ -43,7 +43,7 @@ struct witness {
     bool suspended;
     bool pivot_done; /* the last record was the pivot's success: the decision must be next */
     bool other_body; /* created from plan->other */
-    uint64_t created_ms, deadline_ms, decided_ms, finished_ms;
+    uint64_t created_ms, deadline_ms, resumed_ms, decided_ms, finished_ms;
     uint16_t branch_count;
     uint16_t branch_capacity;
     uint16_t refused_branch;

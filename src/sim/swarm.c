@@ -170,6 +170,8 @@ static void calm_limits(struct swarm *s) {
         s->retain_ms = UINT64_C(7) * 24 * 3600 * 1000;
     if (!swarm_has(s, SWARM_disk_slow))
         s->sync_us = 500;
+    if (swarm_has(s, SWARM_bulk))
+        s->sync_us = 200000; /* so that a turn has the time to become full */
     if (!swarm_has(s, SWARM_clock)) {
         s->drift_ppm = 0;
         s->jump_ms = 0;

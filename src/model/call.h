@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/bytes.h"
+#include "model/label.h"
 
 /* What part of a branch a call is. The words on the wire depend on the mode: saga action/compensate, TCC
  * try/confirm/cancel. */
@@ -18,6 +19,16 @@ enum role {
     ROLE_CONFIRM,  /* confirm (TCC only) */
     ROLE_BACKWARD, /* compensate, cancel */
     ROLE_COUNT,
+};
+
+/* What a delivery carries beside its body: the message as its producer gave it. */
+struct call_message {
+    struct slice id; /* the producer's: the same for all attempts and all subscriptions */
+    struct slice topic;
+    struct slice key;          /* ordering key, may be empty */
+    struct slice content_type; /* of the body; never empty */
+    const struct label *headers;
+    uint16_t header_count;
 };
 
 struct call {
@@ -30,8 +41,9 @@ struct call {
     struct slice gid;
     struct slice branch_id;
     struct slice operation; /* "action", "try", ...: goes out as Settle-Op */
-    struct slice url;
-    struct slice body; /* sent byte for byte; empty: no body */
+    struct slice url;       /* http, https, or a target of wire/sink_target.h: its scheme chooses the sink */
+    struct slice body;      /* sent byte for byte; empty: no body */
+    const struct call_message *message; /* deliveries only; NULL for every other call */
 };
 
 /* What came back. Only an explicit answer is an answer: everything else is VERDICT_UNKNOWN (reliability.md

@@ -12,6 +12,7 @@
 
 #include "base/bytes.h"
 #include "model/call.h"
+#include "model/label.h"
 
 enum mode {
     MODE_SAGA = 1,
@@ -55,11 +56,6 @@ struct branch_request {
     bool has_references; /* body contains ${branch#/pointer}; every one names an ancestor */
     bool referenced;     /* another branch's body refers to this one's answer, so the answer is kept whole */
     struct retry_policy retry;
-};
-
-struct label {
-    struct slice key;
-    struct slice value;
 };
 
 struct transaction_request {

@@ -62,8 +62,8 @@ static int read_scheme(struct slice *rest, bool *secure, struct why *why) {
 }
 
 /* ":8080", or nothing. */
-static int read_port(struct slice text, bool secure, uint16_t *out, struct why *why) {
-    uint64_t port = secure ? 443 : 80;
+static int read_port(struct slice text, uint16_t standard, uint16_t *out, struct why *why) {
+    uint64_t port = standard;
     if (text.length > 0) {
         struct slice digits = slice_from(text, 1);
         if (text.at[0] != ':' || digits.length > 5 || slice_u64(digits, &port) < 0 || port == 0 ||
@@ -122,23 +122,28 @@ static int read_literal6(struct slice authority, struct url *u, struct slice *po
     return 0;
 }
 
-static int read_authority(struct slice authority, struct url *u, struct why *why) {
+int url_decode_authority(struct slice authority, uint16_t standard_port, struct url *out, struct why *why) {
+    struct url u = { .authority = authority };
     struct slice port;
     if (slice_find(authority, '@') < authority.length)
         return why_set(why, ERR_SYNTAX, "the URL carries a user name (@), which is not allowed");
     int code = 0;
     if (authority.length > 0 && authority.at[0] == '[') {
-        code = read_literal6(authority, u, &port, why);
+        code = read_literal6(authority, &u, &port, why);
     } else {
         size_t colon = slice_find(authority, ':');
-        u->host = slice_upto(authority, colon);
+        u.host = slice_upto(authority, colon);
         port = slice_from(authority, colon);
-        if (u->host.length == 0)
+        if (u.host.length == 0)
             return why_set(why, ERR_SYNTAX, "the URL has no host");
-        u->is_address = address_decode4(u->host, &u->address) == 0;
-        code = u->is_address ? 0 : check_name(u->host, why);
+        u.is_address = address_decode4(u.host, &u.address) == 0;
+        code = u.is_address ? 0 : check_name(u.host, why);
     }
-    return code < 0 ? code : read_port(port, u->secure, &u->port, why);
+    if (code == 0)
+        code = read_port(port, standard_port, &u.port, why);
+    if (code == 0)
+        *out = u;
+    return code;
 }
 
 int url_decode(struct slice text, struct url *out, struct why *why) {
@@ -152,13 +157,15 @@ int url_decode(struct slice text, struct url *out, struct why *why) {
     size_t end = 0;
     while (end < rest.length && rest.at[end] != '/' && rest.at[end] != '?' && rest.at[end] != '#')
         end++;
-    u.authority = slice_upto(rest, end);
+    bool secure = u.secure;
+    code = url_decode_authority(slice_upto(rest, end), secure ? 443 : 80, &u, why);
+    if (code < 0)
+        return code;
+    u.secure = secure;
     u.target = slice_from(rest, end);
     if (u.target.length == 0)
         u.target = SLICE("/");
-    code = read_authority(u.authority, &u, why);
-    if (code == 0)
-        code = check_target(u.target, why);
+    code = check_target(u.target, why);
     if (code == 0 && u.target.at[0] != '/')
         return why_set(why, ERR_SYNTAX, "the URL has a query but no path; write a / before the ?");
     if (code == 0)

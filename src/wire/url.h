@@ -30,4 +30,8 @@ struct url {
  * right behind the authority. */
 int url_decode(struct slice text, struct url *out, struct why *why);
 
+/* Only "host[:port]", by the same rules: sets host, port (standard_port when not written), is_address and
+ * address. 0 or ERR_SYNTAX. */
+int url_decode_authority(struct slice text, uint16_t standard_port, struct url *out, struct why *why);
+
 #endif

@@ -28,7 +28,7 @@ object    = $(patsubst src/%.c,$(BUILD)/object/%.o,$(1))
 PROGRAMS := $(if $(wildcard src/server/settled.c),$(BUILD)/settled) $(if $(wildcard src/cli/settle.c),$(BUILD)/settle) $(if $(wildcard src/sim/settle_sim.c),$(BUILD)/settle-sim)
 TESTS    := $(patsubst %.c,$(BUILD)/test/%,$(notdir $(wildcard src/*/*_test.c src/*/*/*_test.c)))
 
-.PHONY: all help deps demo test check unit sim crash-sweep mutants chaos e2e fuzz tidy format bench install clean
+.PHONY: all help deps demo test check unit sim crash-sweep mutants chaos e2e peers fuzz tidy format bench install clean
 .SECONDARY:
 
 all: $(PROGRAMS)
@@ -58,8 +58,8 @@ check: all
 unit: $(TESTS)
 	@tests/run --only unit
 
-## make sim|chaos|e2e|fuzz   one ring of tests at a time
-sim chaos e2e fuzz crash-sweep mutants: all
+## make sim|chaos|e2e|peers|fuzz   one ring of tests at a time
+sim chaos e2e peers fuzz crash-sweep mutants: all
 	@tests/run --only $@
 
 ## make bench        floor, limit and whole side by side; writes build/bench.json

@@ -10,6 +10,9 @@
 
 enum {
     REMEMBER_MS = 24 * 60 * 60 * 1000,
+    RECORD_BYTES =
+        256, /* of two records without key and body: this one, and that one before it is forgotten */
+    SMALL_BYTES = 1024,
 };
 
 static uint64_t answer_hash(const struct engine *e, struct slice namespace_name, struct slice key) {
@@ -22,13 +25,18 @@ static bool has_key(const struct answer *a, struct slice namespace_name, struct 
            slice_equal(slice_from(a->key, namespace_name.length + 1), key);
 }
 
-const struct remembered *engine_answer_find(struct engine *e, struct slice namespace_name, struct slice key) {
+static struct answer *find(struct engine *e, struct slice namespace_name, struct slice key) {
     size_t cursor = 0;
     uint64_t hash = answer_hash(e, namespace_name, key);
     for (struct answer *a; (a = table_find(&e->answers, hash, &cursor)) != NULL;)
         if (has_key(a, namespace_name, key))
-            return &a->remembered;
+            return a;
     return NULL;
+}
+
+const struct remembered *engine_answer_find(struct engine *e, struct slice namespace_name, struct slice key) {
+    struct answer *a = find(e, namespace_name, key);
+    return a == NULL ? NULL : &a->remembered;
 }
 
 /* Fill what points into the record. */
@@ -50,7 +58,8 @@ static void answer_free(struct engine *e, struct answer *a) {
 }
 
 static int answer_new(struct engine *e, uint64_t id, struct slice record, struct answer **out) {
-    if (table_reserve(&e->answers) != 0 || due_heap_reserve(&e->answers_due, e->answers.count + 1) != 0)
+    if (table_reserve(&e->answers) != 0 || order_reserve(&e->answers_by_id) != 0 ||
+        due_heap_reserve(&e->answers_due, e->answers.count + 1) != 0)
         return ERR_MEMORY;
     struct answer *a = memory_take(&e->memory, sizeof *a + record.length);
     if (a == NULL)
@@ -67,9 +76,35 @@ static int answer_new(struct engine *e, uint64_t id, struct slice record, struct
     }
     a->table_hash = answer_hash(e, slice_upto(a->key, separator), slice_from(a->key, separator + 1));
     table_add(&e->answers, a->table_hash, a);
+    order_add(&e->answers_by_id, id, a);
     due_set(&e->answers_due, &a->due, a->forget_ms);
     *out = a;
     return 0;
+}
+
+static void leave_table(struct engine *e, struct answer *a) {
+    if (a->due.place == 0)
+        return;
+    due_clear(&e->answers_due, &a->due);
+    table_remove(&e->answers, a->table_hash, a);
+    order_remove(&e->answers_by_id, a->thing.id);
+}
+
+/* The second and last record says that it is forgotten; its row becomes final, and retention may remove it.
+ */
+static void forget(struct engine *e, struct answer *a, struct effects *effects) {
+    leave_table(e, a);
+    a->thing.seq = 2;
+    a->thing.complete = true;
+    thing_put(e, effects, &a->thing, SLICE("-"));
+}
+
+/* What is small always finds room beside the act it belongs to: the line that a turn may cross is far below
+ * the end of its buffer. What is large must not fill the turn. */
+static bool has_room(const struct effects *effects, size_t bytes) {
+    if (bytes > SMALL_BYTES)
+        return !batch_is_full(effects, bytes);
+    return effects->entries.length + bytes <= effects->entries.max;
 }
 
 int engine_answer_save(struct engine *e, struct slice namespace_name, struct slice key,
@@ -77,7 +112,7 @@ int engine_answer_save(struct engine *e, struct slice namespace_name, struct sli
                        struct effects *effects) {
     struct buffer *record = &e->record;
     struct answer *a;
-    if (batch_is_full(effects, body.length + key.length + 1024))
+    if (!has_room(effects, body.length + namespace_name.length + key.length + RECORD_BYTES))
         return ERR_LIMIT;
     buffer_clear(record);
     leb128_put(record, now_ms + REMEMBER_MS);
@@ -93,19 +128,15 @@ int engine_answer_save(struct engine *e, struct slice namespace_name, struct sli
     uint64_t id = now_ms << 16;
     if (id <= e->answer_id)
         id = e->answer_id + 1;
+    struct answer *before = find(e, namespace_name, key);
     int result = answer_new(e, id, buffer_slice(record), &a);
     if (result != 0)
         return result;
     e->answer_id = id;
+    if (before != NULL)
+        forget(e, before, effects);
     thing_put(e, effects, &a->thing, a->record);
     return 0;
-}
-
-static void leave_table(struct engine *e, struct answer *a) {
-    if (a->due.place == 0)
-        return;
-    due_clear(&e->answers_due, &a->due);
-    table_remove(&e->answers, a->table_hash, a);
 }
 
 void answer_drop(struct engine *e, struct answer *a) {
@@ -114,40 +145,25 @@ void answer_drop(struct engine *e, struct answer *a) {
     answer_free(e, a);
 }
 
-/* The second and last record says that it is forgotten; its row becomes final, and retention may remove it.
- */
 void answers_forget(struct engine *e, uint64_t now_ms, struct effects *effects) {
     struct due *due;
     while ((due = due_first(&e->answers_due)) != NULL && due->at_ms <= now_ms &&
            !batch_is_full(effects, 64)) {
-        struct answer *a = CHAIN_OWNER(due, struct answer, due);
-        leave_table(e, a);
-        a->thing.seq = 2;
-        a->thing.complete = true;
-        thing_put(e, effects, &a->thing, SLICE("-"));
+        forget(e, CHAIN_OWNER(due, struct answer, due), effects);
     }
-}
-
-static struct answer *answer_by_id(struct engine *e, uint64_t id) {
-    for (size_t i = 0; i < e->answers.capacity; i++) {
-        struct answer *a = e->answers.slots[i].item;
-        if (a != NULL && a->thing.id == id)
-            return a;
-    }
-    return NULL;
 }
 
 int answer_recover(struct engine *e, uint64_t batch, uint64_t id, uint32_t seq, struct slice record) {
     struct answer *a = NULL;
     int result = 0;
-    if (seq == 1 && id <= e->answer_id && answer_by_id(e, id) != NULL)
+    if (seq == 1 && id <= e->answer_id && order_find(&e->answers_by_id, id) != NULL)
         return 0; /* its row is there already */
     if (seq == 1) {
         result = answer_new(e, id, record, &a);
         if (result == 0 && id > e->answer_id)
             e->answer_id = id;
     } else {
-        a = answer_by_id(e, id);
+        a = order_find(&e->answers_by_id, id);
         if (a == NULL)
             return 0;
         leave_table(e, a);

@@ -26,6 +26,7 @@ int engine_new(struct engine **out, const struct engine_options *options, struct
     order_init(&e->by_id);
     due_heap_init(&e->due);
     table_init(&e->answers);
+    order_init(&e->answers_by_id);
     due_heap_init(&e->answers_due);
     filter_init(&e->seen);
     chain_init(&e->places);
@@ -79,6 +80,7 @@ void engine_free(struct engine *e) {
     order_done(&e->by_id);
     due_heap_done(&e->due);
     table_done(&e->answers);
+    order_done(&e->answers_by_id);
     due_heap_done(&e->answers_due);
     filter_done(&e->seen);
     arena_done(&e->scratch);

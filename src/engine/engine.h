@@ -75,14 +75,15 @@ void engine_fold_failed(struct engine *e);
 uint64_t engine_trim_point(const struct engine *e);
 
 /* Remembering answers (Idempotency-Key, design.md 4 (17)). find: NULL when unknown; the slices stay valid
- * until the next step. */
+ * until the next step or save. */
 struct remembered {
     uint8_t fingerprint[32];
-    uint16_t http;
+    uint16_t http; /* 0: there is no answer yet, and body is what whoever repeats the request has to know */
     struct slice body;
 };
 const struct remembered *engine_answer_find(struct engine *e, struct slice namespace_name, struct slice key);
-/* Save the answer in this turn's batch; forgotten after 24 h. ERR_LIMIT as in engine_step. */
+/* Save the answer in this turn's batch, in place of the one that the key has; forgotten after 24 h. ERR_LIMIT
+ * as in engine_step, for what is larger than 1 KiB, key included; ERR_MEMORY. */
 int engine_answer_save(struct engine *e, struct slice namespace_name, struct slice key,
                        const uint8_t fingerprint[32], uint16_t http, struct slice body, uint64_t now_ms,
                        struct effects *effects);

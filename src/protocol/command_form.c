@@ -2,10 +2,8 @@
 
 #include <assert.h>
 
-#include "base/digest.h"
 #include "base/json.h"
 #include "base/limits.h"
-#include "protocol/canon.h"
 #include "protocol/form.h"
 #include "protocol/routes.h"
 
@@ -109,26 +107,7 @@ static int read_member(struct form *f, const char *name, struct json_value value
     return form_duration(f, &path, value, 0, COMMAND_OVERLAP_MS_MAX, &c->overlap_ms);
 }
 
-static void take_fingerprint(struct command *c, enum command_kind kind, struct slice namespace_name,
-                             struct slice path) {
-    struct digest d;
-    digest_init(&d);
-    canon_text(&d, 'N', namespace_name);
-    canon_text(&d, 'P', path);
-    canon_number(&d, 'K', kind);
-    canon_text(&d, 'r', c->reason);
-    canon_number(&d, 'd', c->decision);
-    canon_number(&d, 'n', c->not_done);
-    canon_text(&d, 'o', c->operation);
-    canon_text(&d, 'm', c->name);
-    canon_number(&d, 'R', c->roles);
-    canon_number(&d, 'e', c->expires_ms);
-    canon_number(&d, 'O', c->overlap_ms);
-    digest_end(&d, c->fingerprint);
-}
-
-int command_form_decode(struct slice body, enum command_kind kind, struct slice namespace_name,
-                        struct slice path, struct arena *arena, struct command *out,
+int command_form_decode(struct slice body, enum command_kind kind, struct arena *arena, struct command *out,
                         struct problem *problem) {
     struct command made = { .overlap_ms = COMMAND_OVERLAP_MS_DEFAULT };
     struct form f = { .document = body.length == 0 ? SLICE("{}") : body, .arena = arena, .problem = problem };
@@ -152,7 +131,6 @@ int command_form_decode(struct slice body, enum command_kind kind, struct slice 
         struct json_value given = values[kind == COMMAND_FORCE ? 1 : 0];
         return form_refuse(&f, &reason, given, PROBLEM_INVALID_VALUE, "the reason must not be empty");
     }
-    take_fingerprint(&made, kind, namespace_name, path);
     *out = made;
     return 0;
 }

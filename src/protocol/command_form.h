@@ -2,8 +2,7 @@
  * rotation. Source: ux.md (b), reliability.md H4 (who overrides must say why).
  *
  * One reader for all of them; which members there are depends on the command. An absent body is an empty
- * object where nothing is required. The fingerprint identifies a repeat under an Idempotency-Key: SHA-256
- * over namespace, path and the members as read.
+ * object where nothing is required.
  *
  * Errors as in protocol/form.h. Texts borrow the body or the arena. Pure. */
 #ifndef PROTOCOL_COMMAND_FORM_H
@@ -40,12 +39,10 @@ struct command {
     uint32_t roles;         /* TOKEN: enum route_role, or-ed */
     uint32_t expires_ms;    /* TOKEN: from now; 0: never */
     uint32_t overlap_ms;    /* ROTATE */
-    uint8_t fingerprint[32];
 };
 
-/* path is the request's, so that one key used for two commands is noticed. 0; ERR_INVALID or ERR_MEMORY with
- * *problem filled. */
-int command_form_decode(struct slice body, enum command_kind kind, struct slice namespace_name,
-                        struct slice path, struct arena *arena, struct command *out, struct problem *problem);
+/* 0; ERR_INVALID or ERR_MEMORY with *problem filled. */
+int command_form_decode(struct slice body, enum command_kind kind, struct arena *arena, struct command *out,
+                        struct problem *problem);
 
 #endif

@@ -26,7 +26,7 @@ static int tear_down(void **state) {
 static struct command taken(const char *body, enum command_kind kind) {
     struct command c;
     struct problem p;
-    if (command_form_decode(slice_text(body), kind, SLICE("default"), SLICE("/v1/x"), &arena, &c, &p) != 0)
+    if (command_form_decode(slice_text(body), kind, &arena, &c, &p) != 0)
         fail_msg("%s refused: %s", body, p.detail.text);
     return c;
 }
@@ -98,8 +98,7 @@ static void faults_are_named(void **state) {
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct command c = { .roles = 77 };
         struct problem p;
-        int failed = command_form_decode(slice_text(rows[i].body), rows[i].kind, SLICE("d"), SLICE("/"),
-                                         &arena, &c, &p);
+        int failed = command_form_decode(slice_text(rows[i].body), rows[i].kind, &arena, &c, &p);
         if (failed != ERR_INVALID || p.type != rows[i].type || strcmp(p.field, rows[i].field) != 0 ||
             strcmp(p.nearest, rows[i].nearest) != 0)
             fail_msg("%s: %d %s field %s nearest %s", rows[i].body, failed, problem_row(p.type)->path,
@@ -123,32 +122,12 @@ static void reasons_are_limited(void **state) {
         for (size_t j = 0; j < length; j++)
             buffer_add_byte(&b, 'r');
         buffer_add_text(&b, "\"}");
-        int failed =
-            command_form_decode(buffer_slice(&b), COMMAND_REASON, SLICE("d"), SLICE("/"), &arena, &c, &p);
+        int failed = command_form_decode(buffer_slice(&b), COMMAND_REASON, &arena, &c, &p);
         assert_int_equal(failed, i == 0 ? 0 : ERR_INVALID);
         if (i > 0)
             assert_int_equal(p.type, PROBLEM_OVER_LIMIT);
     }
     buffer_done(&b);
-}
-
-static void fingerprints(void **state) {
-    struct command a = taken("{\"decision\":\"commit\",\"reason\":\"x\"}", COMMAND_FORCE);
-    struct command b = taken(" { \"reason\" : \"\\u0078\", \"decision\":\"commit\" } ", COMMAND_FORCE);
-    struct command c = taken("{\"decision\":\"rollback\",\"reason\":\"x\"}", COMMAND_FORCE);
-    struct command other;
-    struct problem p;
-    (void)state;
-    assert_memory_equal(a.fingerprint, b.fingerprint, 32);
-    assert_memory_not_equal(a.fingerprint, c.fingerprint, 32);
-    assert_int_equal(command_form_decode(SLICE("{\"decision\":\"commit\",\"reason\":\"x\"}"), COMMAND_FORCE,
-                                         SLICE("default"), SLICE("/v1/y"), &arena, &other, &p),
-                     0);
-    assert_memory_not_equal(a.fingerprint, other.fingerprint, 32);
-    assert_int_equal(command_form_decode(SLICE("{\"decision\":\"commit\",\"reason\":\"x\"}"), COMMAND_FORCE,
-                                         SLICE("other"), SLICE("/v1/x"), &arena, &other, &p),
-                     0);
-    assert_memory_not_equal(a.fingerprint, other.fingerprint, 32);
 }
 
 int main(void) {
@@ -157,7 +136,6 @@ int main(void) {
         TEST(commands_are_read),
         TEST(faults_are_named),
         TEST(reasons_are_limited),
-        TEST(fingerprints),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -84,7 +84,9 @@ static void put_parameters(struct json_writer *w, const struct route *r) {
                       query_meaning(*name));
     if (r->key != ROUTE_KEY_NONE)
         put_parameter(w, "Idempotency-Key", "header", false,
-                      "a repeat with the same key and body gets the same answer");
+                      r->key == ROUTE_KEY_ONCE
+                          ? "a repeat with the same key and body gets the same answer, without the secret"
+                          : "a repeat with the same key and body gets the same answer");
     json_put_end(w);
 }
 
@@ -200,6 +202,9 @@ static void reference_route(const struct route *r, struct buffer *to) {
         buffer_add_text(to, " `Idempotency-Key`: stands for the gid when the body names none.");
     if (r->key == ROUTE_KEY_ANSWER)
         buffer_add_text(to, " `Idempotency-Key`: the answer is remembered for 24 hours.");
+    if (r->key == ROUTE_KEY_ONCE)
+        buffer_add_text(
+            to, " `Idempotency-Key`: the answer is remembered for 24 hours, without the secret in it.");
     buffer_add_text(to, "\n\n");
     if (query_names(r->query)[0] != NULL) {
         buffer_add_text(to, "| parameter | meaning |\n| --- | --- |\n");

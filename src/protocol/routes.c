@@ -22,6 +22,12 @@ static const struct route routes[ROUTE_COUNT] = {
 #undef ROUTE
 };
 
+#define ROUTE(id, method, path, role, key, query, request, answer, statuses, summary)                   \
+    _Static_assert((ROUTE_METHOD_##method == ROUTE_METHOD_POST) == (ROUTE_KEY_##key != ROUTE_KEY_NONE), \
+                   "every POST takes Idempotency-Key, and nothing else does");
+#include "protocol/routes.def"
+#undef ROUTE
+
 static const struct {
     enum route_method method;
     const char *word;

@@ -24,8 +24,8 @@ static void every_row_leads_to_itself(void **state) {
         assert_true(query_names(row->query) != NULL);
         assert_int_equal(match(routes_method_word(row->method), row->path, &m),
                          strchr(row->path, '{') ? ERR_NOT_FOUND : 0);
-        if (row->method == ROUTE_METHOD_GET)
-            assert_int_equal(row->key, ROUTE_KEY_NONE);
+        /* ux.md (b): any POST takes Idempotency-Key. */
+        assert_int_equal(row->method == ROUTE_METHOD_POST, row->key != ROUTE_KEY_NONE);
         for (int j = 0; j < i; j++)
             assert_false(strcmp(row->path, routes_row((enum route_id)j)->path) == 0 &&
                          row->method == routes_row((enum route_id)j)->method);

@@ -371,17 +371,29 @@ uint64_t access_generation(const struct access *a) {
     return a->generation;
 }
 
-int access_create(struct access *a, struct slice name, uint32_t held, uint64_t expires_ms, uint64_t now_ms,
-                  char bearer[ACCESS_BEARER_BYTES], const struct principal **out, struct why *why) {
-    char id[ACCESS_ID_BYTES];
+int access_new_id(char id[ACCESS_ID_BYTES], struct why *why) {
+    int code = random_text("tok_", 12, BASE64_URL, id, ACCESS_ID_BYTES);
+    return code == 0 ? 0 : why_set(why, ERR_IO, "no random numbers from the system");
+}
+
+const struct principal *access_by_id(const struct access *a, struct slice id) {
+    for (size_t i = 0; i < a->count; i++)
+        if (slice_is(id, a->principals[i].id))
+            return &a->principals[i];
+    return NULL;
+}
+
+int access_create(struct access *a, const char *id, struct slice name, uint32_t held, uint64_t expires_ms,
+                  uint64_t now_ms, char bearer[ACCESS_BEARER_BYTES], const struct principal **out,
+                  struct why *why) {
+    assert(access_by_id(a, slice_text(id)) == NULL);
     if (!is_name(name))
         return why_set(why, ERR_INVALID, "a name is 1 to %d of A-Za-z0-9._:-", ACCESS_NAME_BYTES);
     if (held == 0 || (held & ~127u) != 0)
         return why_set(why, ERR_INVALID, "at least one role is needed");
     if (a->count - a->built_in >= ACCESS_PRINCIPALS_MAX)
         return why_set(why, ERR_LIMIT, "there are %d tokens already; revoke some", ACCESS_PRINCIPALS_MAX);
-    if (random_text("tok_", 12, BASE64_URL, id, sizeof id) != 0 ||
-        random_text("stl_", 32, BASE64_URL, bearer, ACCESS_BEARER_BYTES) != 0)
+    if (random_text("stl_", 32, BASE64_URL, bearer, ACCESS_BEARER_BYTES) != 0)
         return why_set(why, ERR_IO, "no random numbers from the system");
     struct principal *p = add(a, id, name, held);
     p->created_ms = now_ms;
@@ -443,6 +455,12 @@ bool access_is_built_in(const struct access *a, const struct principal *p) {
 void access_secrets(const struct access *a, uint64_t now_ms, struct slice *current, struct slice *previous) {
     *current = slice_text(a->secret);
     *previous = a->secret_before_until_ms > now_ms ? slice_text(a->secret_before) : SLICE_NONE;
+}
+
+void access_secret_mark(const struct access *a, const uint8_t salt[32], struct buffer *to) {
+    uint8_t mark[DIGEST_BYTES];
+    digest_hmac_sha256(slice_text(a->secret), slice_of((const char *)salt, 32), mark);
+    digest_add_hex(to, slice_of((const char *)mark, sizeof mark));
 }
 
 int access_rotate(struct access *a, uint64_t overlap_ms, uint64_t now_ms, struct why *why) {

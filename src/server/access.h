@@ -67,10 +67,16 @@ const struct principal *access_find(const struct access *a, struct slice bearer,
 uint64_t access_generation(const struct access *a);
 bool access_may(uint32_t roles, enum access_role needed);
 
-/* A new principal, saved before this returns; its bearer string is written to bearer and exists nowhere else.
- * expires_ms 0: never. */
-int access_create(struct access *a, struct slice name, uint32_t roles, uint64_t expires_ms, uint64_t now_ms,
-                  char bearer[ACCESS_BEARER_BYTES], const struct principal **out, struct why *why);
+/* An id that no principal has: known before the principal is made, so that whoever was interrupted can look
+ * whether it was. */
+int access_new_id(char id[ACCESS_ID_BYTES], struct why *why);
+/* A new principal of that id, saved before this returns; its bearer string is written to bearer and exists
+ * nowhere else. expires_ms 0: never. */
+int access_create(struct access *a, const char *id, struct slice name, uint32_t roles, uint64_t expires_ms,
+                  uint64_t now_ms, char bearer[ACCESS_BEARER_BYTES], const struct principal **out,
+                  struct why *why);
+/* The principal of this id; NULL when there is none. Valid until the next change. */
+const struct principal *access_by_id(const struct access *a, struct slice id);
 /* By id or, when only one has it, by name. The built-in ones cannot be revoked: ERR_DENIED. */
 int access_revoke(struct access *a, struct slice id, struct why *why);
 /* Index 0 and up; NULL at the end. */
@@ -85,6 +91,9 @@ uint32_t access_role_from_word(struct slice word);
 /* The secrets to sign with now: the one in use and, during a rotation, the one before it (else empty). NUL-
  * ended texts inside *a, valid until the next rotation. */
 void access_secrets(const struct access *a, uint64_t now_ms, struct slice *current, struct slice *previous);
+/* A mark of the secret in use, 64 hexadecimal digits: another secret has another mark. The salt makes it
+ * useless to whoever wants to try secrets. */
+void access_secret_mark(const struct access *a, const uint8_t salt[32], struct buffer *to);
 /* A new signing secret; the old one goes on signing beside it until overlap_ms from now. ERR_DENIED when the
  * secret comes from the settings. */
 int access_rotate(struct access *a, uint64_t overlap_ms, uint64_t now_ms, struct why *why);

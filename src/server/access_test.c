@@ -44,6 +44,21 @@ static struct access *open_access(void) {
     return a;
 }
 
+static int create(struct access *a, struct slice name, uint32_t roles, uint64_t expires_ms, uint64_t now_ms,
+                  char bearer[ACCESS_BEARER_BYTES], const struct principal **out, struct why *why) {
+    char id[ACCESS_ID_BYTES];
+    int code = access_new_id(id, why);
+    if (code == 0)
+        code = access_create(a, id, name, roles, expires_ms, now_ms, bearer, out, why);
+    if (code == 0) {
+        assert_ptr_equal(access_by_id(a, slice_text(id)), *out);
+        assert_string_equal((*out)->id, id);
+    } else {
+        assert_null(access_by_id(a, slice_text(id)));
+    }
+    return code;
+}
+
 static mode_t mode_of(const char *file) {
     struct stat status;
     assert_int_equal(stat(in_directory(file), &status), 0);
@@ -82,7 +97,7 @@ static void secrets_that_others_can_read_are_refused(void **state) {
         char bearer[ACCESS_BEARER_BYTES];
         const struct principal *p;
         struct access *a = open_access();
-        assert_int_equal(access_create(a, SLICE("x"), ACCESS_VIEWER, 0, 1, bearer, &p, NULL), 0);
+        assert_int_equal(create(a, SLICE("x"), ACCESS_VIEWER, 0, 1, bearer, &p, NULL), 0);
         access_close(a);
         a = NULL;
         assert_int_equal(chmod(in_directory(files[i]), 0640), 0);
@@ -143,14 +158,13 @@ static void tokens_are_created_expire_and_are_revoked(void **state) {
     (void)state;
     struct access *a = open_access();
     uint64_t generation = access_generation(a);
-    assert_int_equal(access_create(a, SLICE("ci"), ACCESS_PRODUCER, 5000, 1000, bearer, &p, NULL), 0);
-    assert_int_equal(
-        access_create(a, SLICE("ops"), ACCESS_OPERATOR | ACCESS_CONSUMER, 0, 1000, other, &p, NULL), 0);
+    assert_int_equal(create(a, SLICE("ci"), ACCESS_PRODUCER, 5000, 1000, bearer, &p, NULL), 0);
+    assert_int_equal(create(a, SLICE("ops"), ACCESS_OPERATOR | ACCESS_CONSUMER, 0, 1000, other, &p, NULL), 0);
     assert_true(access_generation(a) > generation);
     assert_int_equal(mode_of("principals"), 0600);
-    assert_int_equal(access_create(a, SLICE("a b"), ACCESS_VIEWER, 0, 1, text, &p, NULL), ERR_INVALID);
-    assert_int_equal(access_create(a, SLICE(""), ACCESS_VIEWER, 0, 1, text, &p, NULL), ERR_INVALID);
-    assert_int_equal(access_create(a, SLICE("x"), 0, 0, 1, text, &p, NULL), ERR_INVALID);
+    assert_int_equal(create(a, SLICE("a b"), ACCESS_VIEWER, 0, 1, text, &p, NULL), ERR_INVALID);
+    assert_int_equal(create(a, SLICE(""), ACCESS_VIEWER, 0, 1, text, &p, NULL), ERR_INVALID);
+    assert_int_equal(create(a, SLICE("x"), 0, 0, 1, text, &p, NULL), ERR_INVALID);
     access_close(a);
     a = open_access();
     p = access_find(a, slice_text(bearer), 4999);
@@ -195,7 +209,7 @@ static void too_many_tokens_are_refused(void **state) {
     struct access *a = open_access();
     int code = 0;
     int made = 0;
-    while (made < 10 && (code = access_create(a, SLICE("x"), ACCESS_VIEWER, 0, 1, bearer, &p, &why)) == 0)
+    while (made < 10 && (code = create(a, SLICE("x"), ACCESS_VIEWER, 0, 1, bearer, &p, &why)) == 0)
         made++;
     assert_int_equal(code, ERR_LIMIT);
     assert_in_range(made, 1, 2);
@@ -221,7 +235,9 @@ static void damaged_principals_stop_the_start(void **state) {
 }
 
 static void the_signing_secret_rotates_with_overlap(void **state) {
+    static const uint8_t salt[32] = { 7 };
     struct slice current, previous;
+    struct buffer before, again, after;
     char first[ACCESS_SECRET_BYTES];
     (void)state;
     struct access *a = open_access();
@@ -230,9 +246,21 @@ static void the_signing_secret_rotates_with_overlap(void **state) {
     assert_true(current.length >= 38);
     assert_int_equal(previous.length, 0);
     memcpy(first, current.at, current.length + 1);
+    buffer_init(&before, 64);
+    buffer_init(&again, 64);
+    buffer_init(&after, 64);
+    access_secret_mark(a, salt, &before);
+    access_secret_mark(a, salt, &again);
+    assert_int_equal(before.length, 64);
+    assert_true(slice_equal(buffer_slice(&before), buffer_slice(&again)));
     assert_int_equal(access_rotate(a, 1000, 50, NULL), 0);
     access_close(a);
     a = open_access();
+    access_secret_mark(a, salt, &after);
+    assert_false(slice_equal(buffer_slice(&before), buffer_slice(&after)));
+    buffer_done(&before);
+    buffer_done(&again);
+    buffer_done(&after);
     access_secrets(a, 1049, &current, &previous);
     assert_false(slice_is(current, first));
     assert_true(slice_is(previous, first));

@@ -5,6 +5,7 @@
 #include "base/digest.h"
 #include "base/size.h"
 #include "server/crash_point.h"
+#include "server/keyed.h"
 #include "server/logs.h"
 #include "wire/header_value.h"
 
@@ -181,23 +182,6 @@ static int read_origin(struct visit *v, struct problem *p) {
     return PROBLEM_SAY(p, PROBLEM_FORBIDDEN, "Origin: a page from elsewhere may not act here");
 }
 
-static int read_key(struct visit *v, struct problem *p) {
-    const struct http1_head *head = &v->exchange.request.head;
-    struct slice key = http1_find(head, "idempotency-key");
-    if (key.at == NULL || v->match.route->key == ROUTE_KEY_NONE)
-        return 0;
-    bool fine = key.length > 0 && key.length <= LIMIT_IDEMPOTENCY_KEY_BYTES &&
-                http1_count(head, "idempotency-key") == 1;
-    for (size_t i = 0; i < key.length && fine; i++)
-        fine = key.at[i] > 0x20 && key.at[i] < 0x7f;
-    if (!fine)
-        return PROBLEM_SAY(p, PROBLEM_BAD_REQUEST,
-                           "Idempotency-Key: expected 1 to %d visible ASCII characters without blanks, once",
-                           LIMIT_IDEMPOTENCY_KEY_BYTES);
-    v->key = key;
-    return 0;
-}
-
 static int read_query(struct visit *v, struct problem *p) {
     struct daemon *d = v->daemon;
     uint64_t most = settings_number(&d->settings, SETTING_LIMITS_WAIT);
@@ -218,13 +202,13 @@ static void arrived(void *context, struct exchange *x) {
     v->daemon = context;
     CRASH_POINT(REQUEST_READ);
     if (find_route(v, &p) != 0 || admit(v, &p) != 0 || read_namespace(v, &p) != 0 ||
-        read_origin(v, &p) != 0 || read_key(v, &p) != 0 || read_query(v, &p) != 0) {
+        read_origin(v, &p) != 0 || keyed_read(v, &p) != 0 || read_query(v, &p) != 0) {
         if (p.type == PROBLEM_UNAUTHORIZED || p.type == PROBLEM_FORBIDDEN)
             logs_say(LOG_DENIED, "%s from %s", problem_row(p.type)->path, exchange_peer(x));
         visit_refuse(v, &p);
         return;
     }
-    serve[v->match.route->id](v);
+    keyed_enter(v, serve[v->match.route->id]);
 }
 
 /* A large body is read only for somebody who may send it. */
@@ -290,7 +274,7 @@ static void gone(void *context, struct exchange *x) {
     driver_forget(d->driver, &v->ask);
     driver_unseal(&v->seal);
     waiters_remove(&v->waiter);
-    visit_key_done(v);
+    keyed_leave(v);
     if (v->match.route == NULL)
         return;
     switch (v->match.route->id) {

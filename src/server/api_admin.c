@@ -1,4 +1,9 @@
-/* Administration: settings, tokens, the signing secret. Acts stand in the audit before they are done. */
+/* Administration: settings, tokens, the signing secret. Acts stand in the audit before they are done.
+ *
+ * Tokens and the signing secret live in files of their own, so an act on them and its audit line cannot be
+ * one batch. Under an Idempotency-Key the line's batch therefore holds a mark by which a repeat finds out
+ * whether the act was done: the id that the token was to get, or what the secret was before. Their answers
+ * hold a secret, which no store may hold (reliability.md H11): the repeat gets them without it. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,10 +12,15 @@
 #include "protocol/render.h"
 #include "server/api.h"
 #include "server/crash_point.h"
+#include "server/keyed.h"
 #include "server/logs.h"
 #include "server/outbound.h"
 
 static const char json[] = "application/json";
+
+enum {
+    KEPT_BYTES_MAX = 4096,
+};
 
 /* --- settings --- */
 
@@ -86,9 +96,7 @@ void api_reload(struct visit *v) {
 
 /* --- tokens --- */
 
-static void put_principal(struct json_writer *w, const struct principal *p, bool built_in,
-                          const char *bearer) {
-    json_put_object(w, NULL);
+static void put_principal(struct json_writer *w, const struct principal *p, bool built_in) {
     json_put_text(w, "id", p->id);
     json_put_text(w, "name", p->name);
     json_put_array(w, "roles");
@@ -99,9 +107,6 @@ static void put_principal(struct json_writer *w, const struct principal *p, bool
     render_time(w, "created", p->created_ms);
     render_time(w, "expires", p->expires_ms);
     json_put_bool(w, "built_in", built_in);
-    if (bearer != NULL)
-        json_put_text(w, "token", bearer);
-    json_put_end(w);
 }
 
 void api_token_list(struct visit *v) {
@@ -111,20 +116,34 @@ void api_token_list(struct visit *v) {
     json_put_object(&w, NULL);
     json_put_array(&w, "items");
     const struct principal *p;
-    for (size_t i = 0; (p = access_at(a, i)) != NULL; i++)
-        put_principal(&w, p, access_is_built_in(a, p), NULL);
+    for (size_t i = 0; (p = access_at(a, i)) != NULL; i++) {
+        json_put_object(&w, NULL);
+        put_principal(&w, p, access_is_built_in(a, p));
+        json_put_end(&w);
+    }
     json_put_end(&w);
     json_put_end(&w);
     visit_answer(v, 200, json);
+}
+
+static void refuse_busy(struct visit *v) {
+    struct problem p;
+    PROBLEM_SAY(&p, PROBLEM_BUSY, "out of memory");
+    p.retry_after_ms = 1000;
+    visit_refuse(v, &p);
 }
 
 /* The note is stepped; the act follows when it is durable (reliability.md H12). */
 static void noted(struct driver_ask *ask, const struct reply *reply) {
     struct visit *v = CHAIN_OWNER(ask, struct visit, ask);
     (void)reply;
-    driver_seal(v->daemon->driver, &v->seal);
+    if (keyed_mark(v, v->mark) != 0)
+        refuse_busy(v);
+    else
+        driver_seal(v->daemon->driver, &v->seal);
 }
 
+/* v->mark: by what a repeat finds out whether the act was done. */
 static void note_first(struct visit *v, void (*act)(struct driver_seal *seal), const char *text) {
     struct slice kept = SLICE_NONE;
     if (arena_copy(&v->exchange.arena, slice_text(text), &kept) != 0)
@@ -145,7 +164,33 @@ static void refuse_access(struct visit *v, int code, const struct why *why) {
                              : code == ERR_LIMIT                         ? PROBLEM_OVER_LIMIT
                                                                          : PROBLEM_STORE_UNAVAILABLE;
     PROBLEM_SAY(&p, type, "%s", why->text);
-    visit_refuse(v, &p);
+    visit_refuse_sealed(v, &p);
+}
+
+/* The answer in scratch, and kept: the same without the secret. Without memory for that the mark stays. */
+static void answer_once(struct visit *v, uint16_t status, struct buffer *kept) {
+    struct daemon *d = v->daemon; /* the visit may be over when it is answered */
+    if (buffer_failed(kept) != 0)
+        buffer_clear(kept);
+    visit_answer_once(v, status, json, buffer_slice(kept));
+    digest_wipe(d->scratch.at, d->scratch.length);
+    buffer_done(kept);
+}
+
+/* bearer NULL: as a repeat gets it. */
+static void put_token(struct buffer *to, const struct principal *p, const char *bearer) {
+    struct json_writer w;
+    json_writer_init(&w, to);
+    json_put_object(&w, NULL);
+    put_principal(&w, p, false);
+    json_put_text(&w, "token", bearer);
+    if (bearer == NULL)
+        json_put_text(
+            &w, "shown_once",
+            "the token stood in the first answer to this Idempotency-Key only, and settled keeps its "
+            "hash alone; if that answer was lost, revoke this token by its id and make another one "
+            "under a fresh key");
+    json_put_end(&w);
 }
 
 static void create_token(struct driver_seal *seal) {
@@ -154,28 +199,51 @@ static void create_token(struct driver_seal *seal) {
     char bearer[ACCESS_BEARER_BYTES];
     const struct principal *made = NULL;
     struct why why = { .text = "" };
-    struct json_writer w;
+    struct buffer kept;
+    char id[ACCESS_ID_BYTES];
     uint64_t now = daemon_now_ms(d);
     uint32_t lasts = v->part.token.expires_ms;
-    int code = access_create(d->access, v->part.token.name, v->part.token.roles, lasts == 0 ? 0 : now + lasts,
-                             now, bearer, &made, &why);
+    snprintf(id, sizeof id, "%.*s", SLICE_PRINT(v->mark));
+    int code = access_create(d->access, id, v->part.token.name, v->part.token.roles,
+                             lasts == 0 ? 0 : now + lasts, now, bearer, &made, &why);
     if (code != 0) {
         refuse_access(v, code, &why);
         return;
     }
     CRASH_POINT(TOKEN_SAVED);
     logs_say(LOG_TOKEN_CREATED, "%s by %s", made->id, v->who);
-    json_writer_init(&w, visit_scratch(v));
-    put_principal(&w, made, false, bearer);
+    buffer_init(&kept, KEPT_BYTES_MAX);
+    put_token(&kept, made, NULL);
+    put_token(visit_scratch(v), made, bearer);
     digest_wipe(bearer, sizeof bearer);
-    visit_answer(v, 201, json);
-    digest_wipe(d->scratch.at, d->scratch.length);
+    answer_once(v, 201, &kept);
+}
+
+/* The key's first request made this token and was interrupted before it could say so. */
+static void answer_made_before(struct visit *v, const struct principal *made) {
+    struct buffer kept;
+    buffer_init(&kept, KEPT_BYTES_MAX);
+    put_token(&kept, made, NULL);
+    put_token(visit_scratch(v), made, NULL);
+    keyed_say_replayed(v);
+    answer_once(v, 201, &kept);
+}
+
+/* 0, or the visit was refused. */
+static int mark_token(struct visit *v) {
+    struct why why = { .text = "" };
+    char id[ACCESS_ID_BYTES];
+    int code = access_new_id(id, &why);
+    if (code != 0)
+        refuse_access(v, code, &why);
+    else if ((code = arena_copy(&v->exchange.arena, slice_text(id), &v->mark)) != 0)
+        refuse_busy(v);
+    return code;
 }
 
 static bool read_command(struct visit *v, enum command_kind kind, struct command *command) {
     struct problem p;
-    if (command_form_decode(v->exchange.body, kind, v->namespace_name, v->exchange.request.path,
-                            &v->exchange.arena, command, &p) == 0)
+    if (command_form_decode(v->exchange.body, kind, &v->exchange.arena, command, &p) == 0)
         return true;
     visit_refuse(v, &p);
     return false;
@@ -185,6 +253,13 @@ void api_token_create(struct visit *v) {
     struct command command;
     char text[512];
     if (!read_command(v, COMMAND_TOKEN, &command))
+        return;
+    const struct principal *made = v->known ? access_by_id(v->daemon->access, v->mark) : NULL;
+    if (made != NULL) {
+        answer_made_before(v, made);
+        return;
+    }
+    if (v->mark.length == 0 && mark_token(v) != 0)
         return;
     v->part.token.name = command.name;
     v->part.token.roles = command.roles;
@@ -214,33 +289,69 @@ void api_token_revoke(struct visit *v) {
 
 /* --- the signing secret --- */
 
+/* secret empty: as a repeat gets it. */
+static void put_rotated(struct buffer *to, struct slice secret, uint64_t overlap_until_ms) {
+    struct json_writer w;
+    json_writer_init(&w, to);
+    json_put_object(&w, NULL);
+    if (secret.length > 0)
+        json_put_string(&w, "secret", secret);
+    else
+        json_put_null(&w, "secret");
+    render_time(&w, "overlap_until", overlap_until_ms);
+    if (secret.length == 0)
+        json_put_text(&w, "shown_once",
+                      "the secret stood in the first answer to this Idempotency-Key only; if that answer was "
+                      "lost, read the first line of the file signing-secret in the data directory, or rotate "
+                      "again under a fresh key");
+    json_put_end(&w);
+}
+
+static void answer_rotated(struct visit *v, struct slice secret) {
+    struct buffer kept;
+    uint64_t until = access_overlap_until(v->daemon->access);
+    buffer_init(&kept, KEPT_BYTES_MAX);
+    put_rotated(&kept, SLICE_NONE, until);
+    put_rotated(visit_scratch(v), secret, until);
+    answer_once(v, 200, &kept);
+}
+
 static void rotate_secret(struct driver_seal *seal) {
     struct visit *v = CHAIN_OWNER(seal, struct visit, seal);
     struct daemon *d = v->daemon;
     struct why why = { .text = "" };
-    struct json_writer w;
     struct slice current, previous;
     int code = access_rotate(d->access, v->part.token.expires_ms, daemon_now_ms(d), &why);
     if (code != 0) {
         refuse_access(v, code, &why);
         return;
     }
+    CRASH_POINT(SECRET_SAVED);
     outbound_secrets(d);
     logs_say(LOG_SECRET_ROTATED, "by %s", v->who);
     access_secrets(d->access, daemon_now_ms(d), &current, &previous);
-    json_writer_init(&w, visit_scratch(v));
-    json_put_object(&w, NULL);
-    json_put_string(&w, "secret", current);
-    render_time(&w, "overlap_until", access_overlap_until(d->access));
-    json_put_end(&w);
-    visit_answer(v, 200, json);
-    digest_wipe(d->scratch.at, d->scratch.length);
+    answer_rotated(v, current);
 }
 
 void api_secret_rotate(struct visit *v) {
     struct command command;
+    struct buffer now;
     if (!read_command(v, COMMAND_ROTATE, &command))
         return;
+    buffer_init(&now, 64);
+    access_secret_mark(v->daemon->access, v->fingerprint, &now);
+    bool rotated = v->mark.length > 0 && !slice_equal(v->mark, buffer_slice(&now));
+    int code = buffer_failed(&now);
+    if (code == 0 && !rotated)
+        code = arena_copy(&v->exchange.arena, buffer_slice(&now), &v->mark);
+    buffer_done(&now);
     v->part.token.expires_ms = command.overlap_ms;
-    note_first(v, rotate_secret, "signing secret rotate");
+    if (code != 0) {
+        refuse_busy(v);
+    } else if (rotated) {
+        keyed_say_replayed(v);
+        answer_rotated(v, SLICE_NONE);
+    } else {
+        note_first(v, rotate_secret, "signing secret rotate");
+    }
 }

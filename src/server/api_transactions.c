@@ -8,6 +8,7 @@
 #include "net/random.h"
 #include "server/api.h"
 #include "server/crash_point.h"
+#include "server/keyed.h"
 #include "server/outbound.h"
 
 static const char json[] = "application/json";
@@ -52,7 +53,8 @@ static void woken(struct waiter *w, const struct transaction *t) {
     visit_refuse(v, &p);
 }
 
-/* The state now, or the final one if it comes in time. */
+/* The state now, or the final one if it comes in time. Whoever waits may be gone before the answer, and so
+ * may settled: the key is known from the act's batch on, and its repeat asks for the state. */
 static void answer_or_wait(struct visit *v, const struct transaction *t) {
     if (status_is_final(t->status)) {
         answer_state(v, t, 200);
@@ -60,6 +62,7 @@ static void answer_or_wait(struct visit *v, const struct transaction *t) {
     }
     v->waiter.wake = woken;
     if (v->query.wait_ms > 0 && !v->daemon->stopping &&
+        (v->match.route->id == ROUTE_SUBMIT || keyed_mark(v, SLICE("")) == 0) &&
         waiters_add(&v->daemon->waiters, &v->waiter, t->id, v->query.wait_ms) == 0)
         return;
     answer_state(v, t, unfinished_status(v));
@@ -67,11 +70,12 @@ static void answer_or_wait(struct visit *v, const struct transaction *t) {
 
 static void refuse_other_body(struct visit *v, const struct reply *reply) {
     struct problem p;
-    if (v->key_is_gid)
-        PROBLEM_SAY(&p, PROBLEM_KEY_REUSED, "this Idempotency-Key came with another request before");
-    else
-        PROBLEM_SAY(&p, PROBLEM_GID_TAKEN, "%.*s was submitted before with another body",
-                    SLICE_PRINT(reply->transaction->gid));
+    if (v->key_is_gid) {
+        keyed_refuse(v);
+        return;
+    }
+    PROBLEM_SAY(&p, PROBLEM_GID_TAKEN, "%.*s was submitted before with another body",
+                SLICE_PRINT(reply->transaction->gid));
     visit_refuse_sealed(v, &p);
 }
 
@@ -120,17 +124,15 @@ static void refuse_unasked(struct visit *v) {
  * simply not known later. */
 static void remember_key(struct visit *v) {
     struct daemon *d = v->daemon;
-    if (v->match.route->id != ROUTE_SUBMIT || v->key.length == 0 || v->key_is_gid ||
-        engine_answer_find(d->engine, v->namespace_name, v->key) != NULL)
-        return;
-    (void)driver_remember(d->driver, v->namespace_name, v->key, v->part.submit.fingerprint, 202, SLICE(""));
+    if (v->match.route->id == ROUTE_SUBMIT && v->key.length > 0 && !v->key_is_gid &&
+        engine_answer_find(d->engine, v->namespace_name, v->key) == NULL)
+        (void)keyed_mark(v, SLICE(""));
 }
 
 static bool key_is_taken(struct visit *v) {
     const struct remembered *before =
         v->key.length == 0 ? NULL : engine_answer_find(v->daemon->engine, v->namespace_name, v->key);
-    return before != NULL &&
-           memcmp(before->fingerprint, v->part.submit.fingerprint, sizeof before->fingerprint) != 0;
+    return before != NULL && memcmp(before->fingerprint, v->fingerprint, sizeof before->fingerprint) != 0;
 }
 
 static void answered(struct driver_ask *ask, const struct reply *reply) {
@@ -142,7 +144,7 @@ static void answered(struct driver_ask *ask, const struct reply *reply) {
     switch (reply->kind) {
     case REPLY_REPEATED:
         if (v->key.length > 0)
-            exchange_header(&v->exchange, "Settle-Replayed", SLICE("true"));
+            keyed_say_replayed(v);
         answer_or_wait(v, reply->transaction);
         break;
     case REPLY_ACCEPTED:
@@ -226,9 +228,9 @@ void api_submit(struct visit *v) {
         visit_refuse(v, &p);
         return;
     }
+    memcpy(v->fingerprint, request->fingerprint, sizeof v->fingerprint);
     if (key_is_taken(v)) {
-        PROBLEM_SAY(&p, PROBLEM_KEY_REUSED, "this Idempotency-Key came with another request before");
-        visit_refuse_sealed(v, &p);
+        keyed_refuse(v);
         return;
     }
     if (request->gid.length == 0 && make_gid(v) != 0) {
@@ -251,38 +253,6 @@ void api_show(struct visit *v) {
 }
 
 /* --- commands --- */
-
-/* Answer from memory what this key was answered before. True when the visit was answered. */
-static bool replay(struct visit *v) {
-    struct daemon *d = v->daemon;
-    struct problem p;
-    if (v->key.length == 0)
-        return false;
-    for (struct chain *link = d->keyed.next; link != &d->keyed; link = link->next) {
-        const struct visit *other = CHAIN_OWNER(link, struct visit, keyed);
-        if (!slice_equal(other->key, v->key) || !slice_equal(other->namespace_name, v->namespace_name))
-            continue;
-        problem_init(&p, PROBLEM_STILL_RUNNING);
-        p.retry_after_ms = 1000;
-        visit_refuse(v, &p);
-        return true;
-    }
-    const struct remembered *before = engine_answer_find(d->engine, v->namespace_name, v->key);
-    if (before == NULL) {
-        chain_add_last(&d->keyed, &v->keyed);
-        return false;
-    }
-    if (memcmp(before->fingerprint, v->fingerprint, sizeof v->fingerprint) != 0) {
-        PROBLEM_SAY(&p, PROBLEM_KEY_REUSED, "this Idempotency-Key came with another request before");
-        visit_refuse_sealed(v, &p);
-        return true;
-    }
-    exchange_header(&v->exchange, "Settle-Replayed", SLICE("true"));
-    buffer_add_slice(visit_scratch(v), before->body);
-    v->replayed = true;
-    visit_answer_sealed(v, before->http, before->http < 400 ? json : "application/problem+json");
-    return true;
-}
 
 static enum command_kind kind_of_command(enum route_id id) {
     return id == ROUTE_FORCE ? COMMAND_FORCE : id == ROUTE_BRANCH_RESOLVE ? COMMAND_RESOLVE : COMMAND_REASON;
@@ -328,8 +298,7 @@ void api_command(struct visit *v) {
     enum route_id id = v->match.route->id;
     struct command command;
     struct problem p;
-    if (command_form_decode(v->exchange.body, kind_of_command(id), v->namespace_name,
-                            v->exchange.request.path, &v->exchange.arena, &command, &p) != 0) {
+    if (command_form_decode(v->exchange.body, kind_of_command(id), &v->exchange.arena, &command, &p) != 0) {
         visit_refuse(v, &p);
         return;
     }
@@ -341,10 +310,12 @@ void api_command(struct visit *v) {
         visit_refuse(v, &p);
         return;
     }
-    memcpy(v->fingerprint, command.fingerprint, sizeof v->fingerprint);
-    if (replay(v))
-        return;
     event->gid = slice_text(v->match.gid);
+    if (v->known) {
+        keyed_say_replayed(v);
+        ask(v, EVENT_SHOW);
+        return;
+    }
     event->branch_id = slice_text(v->match.branch);
     event->text = command.reason;
     event->decision = command.decision;
@@ -358,18 +329,16 @@ void api_command(struct visit *v) {
 static void register_with(struct visit *v, const struct transaction *t) {
     struct submission_options options = submission_options(v);
     struct problem p;
-    if (submission_decode_branch(v->exchange.body, &options, t, &v->exchange.arena, &v->part.branch,
-                                 v->fingerprint, &p) != 0) {
+    if (submission_decode_branch(v->exchange.body, &options, t, &v->exchange.arena, &v->part.branch.request,
+                                 v->part.branch.fingerprint, &p) != 0) {
         visit_refuse_sealed(v, &p);
         return;
     }
-    if (replay(v))
-        return;
     if (!status_is_final(t->status) && admit_new(v) != 0)
         return;
-    v->ask.event.branch = &v->part.branch;
-    v->ask.event.branch_id = v->part.branch.id;
-    v->ask.event.fingerprint = v->fingerprint;
+    v->ask.event.branch = &v->part.branch.request;
+    v->ask.event.branch_id = v->part.branch.request.id;
+    v->ask.event.fingerprint = v->part.branch.fingerprint;
     ask(v, EVENT_REGISTER);
 }
 

@@ -6,6 +6,7 @@
 #include "base/digest.h"
 #include "net/random.h"
 #include "server/crash_point.h"
+#include "server/keyed.h"
 #include "server/logs.h"
 #include "wire/header_value.h"
 
@@ -27,7 +28,7 @@ static void render(struct visit *v, uint16_t status, const char *content_type) {
     v->answered = true;
     exchange_answer(&v->exchange, status, content_type, buffer_slice(&v->daemon->scratch));
     log_request(v);
-    visit_key_done(v);
+    keyed_leave(v);
 }
 
 static void on_sealed(struct driver_seal *seal) {
@@ -50,27 +51,26 @@ static void on_stuck(struct driver_seal *seal) {
     visit_refuse(v, &p);
 }
 
-void visit_answer(struct visit *v, uint16_t status, const char *content_type) {
+static void answer(struct visit *v, uint16_t status, const char *content_type) {
     render(v, status, content_type);
     exchange_send(&v->exchange);
 }
 
-/* The answer to an act under an Idempotency-Key is saved in the turn of the act (design.md 4 (17)); so is a
- * conflict, which is an answer about state like any other. */
-static void remember(struct visit *v, uint16_t status) {
-    struct daemon *d = v->daemon;
-    bool worth = status < 300 || status == 409;
-    if (v->key.length == 0 || v->replayed || v->match.route->key != ROUTE_KEY_ANSWER || !worth)
-        return;
-    /* When the turn is too full for it the answer is not remembered: a repeat then gives the command again,
-     * and finds it obeyed. */
-    if (driver_remember(d->driver, v->namespace_name, v->key, v->fingerprint, status,
-                        buffer_slice(&d->scratch)) == 0)
-        CRASH_POINT(ANSWER_SAVED);
+void visit_answer(struct visit *v, uint16_t status, const char *content_type) {
+    assert(v->key.length == 0 || status >= 300);
+    answer(v, status, content_type);
+}
+
+void visit_answer_once(struct visit *v, uint16_t status, const char *content_type, struct slice kept) {
+    assert(v->match.route->key == ROUTE_KEY_ONCE);
+    if (kept.length > 0)
+        keyed_save(v, status, kept);
+    answer(v, status, content_type);
 }
 
 void visit_answer_sealed(struct visit *v, uint16_t status, const char *content_type) {
-    remember(v, status);
+    assert(v->match.route->key != ROUTE_KEY_ONCE || status >= 300 || v->replayed);
+    keyed_save(v, status, buffer_slice(&v->daemon->scratch));
     render(v, status, content_type);
     v->seal.open = on_sealed;
     v->seal.stuck = on_stuck;
@@ -113,8 +113,4 @@ void visit_refuse(struct visit *v, const struct problem *p) {
 void visit_refuse_sealed(struct visit *v, const struct problem *p) {
     render_problem(v, p);
     visit_answer_sealed(v, problem_http(p), "application/problem+json");
-}
-
-void visit_key_done(struct visit *v) {
-    chain_remove(&v->keyed);
 }

@@ -21,20 +21,26 @@ struct visit {
     struct route_match match;
     struct query query;
     struct slice namespace_name;
-    struct slice key; /* Idempotency-Key; empty: none */
-    bool key_is_gid;  /* it made the gid of a submit */
+    struct slice key;  /* Idempotency-Key; empty: none. This and the next six: see server/keyed.h */
+    struct slice mark; /* what the key's first request left for this one */
+    bool known;        /* the key is saved, its answer is not */
+    bool replayed;     /* the answer was remembered from the key's first request */
+    bool key_is_gid;   /* it made the gid of a submit */
+    uint8_t fingerprint[32];
+    struct chain keyed;             /* in daemon.keyed while the key's first request is worked on */
+    void (*route)(struct visit *v); /* where to go on */
     bool answered;
-    bool replayed; /* the answer was remembered from the key's first request */
     char who[ACCESS_NAME_BYTES + 1];
     struct driver_ask ask;
     struct driver_seal seal;
     struct waiter waiter;
-    struct chain keyed; /* in daemon.keyed while the key's first request is worked on */
-    uint8_t fingerprint[32];
     /* What a group of routes keeps while it waits; each uses its own. */
     union {
         struct transaction_request submit;
-        struct branch_request branch;
+        struct {
+            struct branch_request request;
+            uint8_t fingerprint[32];
+        } branch;
         struct {
             struct chain link; /* in daemon.streams */
             uint64_t transaction;
@@ -71,12 +77,15 @@ void visit_refuse(struct visit *v, const struct problem *p);
 void visit_refuse_sealed(struct visit *v, const struct problem *p);
 /* Render a refusal for the HTTP server, which sends it itself: of a request that did not come whole. */
 void visit_render_refusal(struct visit *v, uint16_t status, const struct problem *p);
-/* Answer with what stands in the daemon's scratch buffer. */
+/* Answer with what stands in the daemon's scratch buffer. visit_answer is for what neither shows state nor
+ * was an act under an Idempotency-Key. */
 void visit_answer(struct visit *v, uint16_t status, const char *content_type);
 void visit_answer_sealed(struct visit *v, uint16_t status, const char *content_type);
+/* For an act whose answer holds a secret (ROUTE_KEY_ONCE): kept is the same answer without it, and is what a
+ * repeat of its Idempotency-Key gets; empty leaves the mark as it is. Not sealed: the act is durable where it
+ * was done, and the mark in the journal (server/keyed.h) finds it again. */
+void visit_answer_once(struct visit *v, uint16_t status, const char *content_type, struct slice kept);
 /* The daemon's scratch buffer, cleared. */
 struct buffer *visit_scratch(struct visit *v);
-/* Somebody else's answer is remembered for this key: the first request is over. */
-void visit_key_done(struct visit *v);
 
 #endif

@@ -110,6 +110,7 @@ def tell(d, request):
                                         ("POST", "/v1/transactions", {"gid": "own-" + request["gid"], "mode": "tcc", "drive": "client"}, {}),
                                         ("POST", f"/v1/transactions/own-{request['gid']}/rollback", {"reason": "x"}, {"Idempotency-Key": "k-" + request["gid"]}),
                                         ("POST", "/v1/tokens", {"name": "crash", "roles": ["viewer"]}, {}),
+                                        ("POST", "/v1/signing-secret/rotate", {}, {}),
                                         ("GET", "/v1/store/backup", None, {})):
         try:
             client.request(method, path, body, headers=headers)

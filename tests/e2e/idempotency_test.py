@@ -1,9 +1,17 @@
-"""Saying the same thing twice (G3, G10; design.md 4 (8), (17))."""
+"""Saying the same thing twice (G3, G10; design.md 4 (8), (17)). Any POST takes Idempotency-Key (ux.md (b))."""
 
+import glob
+import http.client
+import json
+import os
+import socket
+import struct
 import threading
 import uuid
 
-from kit import Delay, Gate, Status, equal, eventually, need, problem, shared_daemon, shared_site
+from kit import Daemon, Delay, Gate, Status, equal, eventually, need, problem, shared_daemon, shared_site
+
+BROKEN = (OSError, http.client.HTTPException)
 
 
 def test_a_repeat_of_a_final_one_answers_200_and_calls_nobody():
@@ -203,7 +211,6 @@ def test_the_first_decision_stands_in_the_repeat():
 
 
 def test_keys_and_answers_survive_a_kill():
-    from kit import Daemon
     d, s = Daemon().start(), shared_site()
     key, other = {"Idempotency-Key": str(uuid.uuid4())}, {"Idempotency-Key": str(uuid.uuid4())}
     body = {"mode": "saga", "branches": [s.step("a")]}
@@ -243,3 +250,220 @@ def test_one_key_at_many_doors_at_once_is_one_act():
     gate.open()
     d.post(f"/v1/transactions/{s.gid()}/resume", {"reason": "x"})
     d.until(s.gid(), "committed")
+
+
+def fresh_key():
+    return {"Idempotency-Key": str(uuid.uuid4())}
+
+
+def stuck(d, s, name):
+    """A TCC that is committing and waits an hour for its next attempt."""
+    s.on("a/confirm", 500)
+    d.submit(s.tcc(s.part("a", retry={"first": "1h", "max": "1h"}), name=name))
+    eventually(lambda: [c for c in s.calls("a/confirm") if c.gid == s.gid(name)])
+    d.until(s.gid(name), "committing")
+
+
+def held(d, s, name):
+    stuck(d, s, name)
+    equal(d.post(f"/v1/transactions/{s.gid(name)}/suspend", {"reason": "held"}).status, 200)
+
+
+def own(d, s, name, *parts):
+    """A TCC that its client drives."""
+    equal(d.submit({"gid": s.gid(name), "mode": "tcc", "drive": "client"}).status, 202)
+    for part in parts:
+        equal(d.post(f"/v1/transactions/{s.gid(name)}/branches", s.part(part)).status, 200)
+
+
+def why(route, more=None):
+    return {"reason": f"because of {route}", **(more or {})}
+
+
+# For every POST there is: what transaction has to be there before, and what to send.
+POSTS = {
+    "/v1/transactions": (None, lambda s: {"mode": "saga", "branches": [s.step("b")]}),
+    "/v1/transactions/{gid}/branches": (own, lambda s: s.part("b", body={"list": [1, 2]})),
+    "/v1/transactions/{gid}/commit": (own, lambda s: why("commit")),
+    "/v1/transactions/{gid}/rollback": (own, lambda s: why("rollback")),
+    "/v1/transactions/{gid}/retry": (stuck, lambda s: why("retry")),
+    "/v1/transactions/{gid}/suspend": (stuck, lambda s: why("suspend")),
+    "/v1/transactions/{gid}/resume": (held, lambda s: why("resume")),
+    "/v1/transactions/{gid}/force": (stuck, lambda s: why("force", {"decision": "commit"})),
+    "/v1/transactions/{gid}/branches/{branch}/retry": (stuck, lambda s: why("one")),
+    "/v1/transactions/{gid}/branches/{branch}/resolve": (stuck, lambda s: why("resolve", {"as": "done"})),
+    "/v1/config/reload": (None, lambda s: {}),
+    "/v1/tokens": (None, lambda s: {"name": "made-" + s.name, "roles": ["viewer"], "expires": "1h"}),
+    "/v1/signing-secret/rotate": (None, lambda s: {"overlap": "1h"}),
+}
+SECRET = {"/v1/tokens": "token", "/v1/signing-secret/rotate": "secret"}
+
+
+def respelled(body):
+    """The same object: other order, other blanks; what lies deeper stays byte for byte."""
+    members = [f" {json.dumps(k)} :\n{json.dumps(v)} " for k, v in reversed(body.items())]
+    return ("\t{" + ",".join(members) + "}").encode()
+
+
+def judge_repeat(route, first, again):
+    equal((again.status, again.headers.get("settle-replayed")), (first.status, "true"), route, first, again)
+    if route == "/v1/transactions":
+        equal(again.json["gid"], first.json["gid"], again)
+    elif route in SECRET:
+        member, said = SECRET[route], dict(again.json)
+        need(first.json[member], first)
+        need(said.pop("shown_once"), again)
+        equal(said, {**first.json, member: None}, again)
+    else:
+        equal(again.body, first.body, route)
+
+
+def test_every_post_there_is_takes_a_key():
+    d, s = Daemon(auth=True).start(), shared_site()
+    said = []
+    paths = d.get("/openapi.json").json["paths"]
+    equal({p for p, methods in paths.items() if "post" in methods}, set(POSTS), "every POST is walked here: add the new one to POSTS")
+    for route, (before, body_of) in POSTS.items():
+        parameters = {q["name"] for q in paths[route]["post"]["parameters"]}
+        need("Idempotency-Key" in parameters, route)
+        name = route.strip("/").replace("/", ".").translate({ord("{"): None, ord("}"): None})
+        if before:
+            before(d, s, name)
+        path, body, key = route.format(gid=s.gid(name), branch="a"), body_of(s), fresh_key()
+        first = d.post(path, json.dumps(body).encode(), headers=key)
+        need(first.status // 100 == 2 and "settle-replayed" not in first.headers, route, first)
+        if route == "/v1/transactions":
+            d.until(first.json["gid"], "committed")
+            first.status = 200
+        judge_repeat(route, first, d.post(path, respelled(body), headers=key))
+        other = {**body, "branches": [s.step("c")]} if route == "/v1/transactions" else {**body, "more": "x"}
+        elsewhere = "/v1/signing-secret/rotate" if route == "/v1/config/reload" else "/v1/config/reload"
+        for where, what in ((path, other), (elsewhere, body)):
+            equal(problem(d.post(where, what, headers=key), 422)["type"], "/problems/key-reused", route, where)
+        said.append((route, path + ("?wait=1s" if "wait" in parameters else ""), body, key, first))
+    d.restart()
+    for route, path, body, key, first in said:
+        judge_repeat(route, first, d.post(path.split("?")[0], body, headers=key))
+        judge_repeat(route, first, d.post(path, body, headers=key))
+    audit = json.dumps(d.get("/v1/audit?limit=200").json["items"])
+    for act in ("because of retry", "because of suspend", "because of resume", "because of force", "because of one", "because of resolve",
+                "config reload", "token create", "signing secret rotate"):
+        equal(audit.count(act), 1, act, audit)
+    equal([t["name"] for t in d.get("/v1/tokens").json["items"]].count("made-" + s.name), 1)
+    secrets = [first.json[SECRET[route]] for route, _, _, _, first in said if route in SECRET]
+    d.stop()
+    for name in glob.glob(d.data + "/*.db*"):
+        with open(name, "rb") as f:
+            content = f.read()
+        need(all(secret.encode() not in content for secret in secrets), name, "holds a secret (H11)")
+
+
+def test_a_key_that_made_a_gid_stands_for_nothing_else():
+    d, s = shared_daemon(), shared_site()
+    own(d, s, "x")
+    key = fresh_key()
+    made = d.submit({"mode": "saga", "branches": [s.step("a")]}, wait="5s", headers=key)
+    for path, body in ((f"/v1/transactions/{s.gid()}/rollback", {"reason": "x"}), ("/v1/config/reload", {})):
+        equal(problem(d.post(path, body, headers=key), 422)["type"], "/problems/key-reused", path)
+    equal(d.status(s.gid()), "active")
+    equal(d.submit({"mode": "saga", "branches": [s.step("a")]}, headers=key).json["gid"], made.json["gid"])
+
+
+def test_while_the_first_waits_its_repeat_is_409():
+    d, s = shared_daemon(), shared_site()
+    own(d, s, "x", "a")
+    gate, key, answers = s.on("a/confirm", Gate()), fresh_key(), []
+    path = f"/v1/transactions/{s.gid()}/commit"
+
+    def first():
+        client = d.client()
+        answers.append(client.request("POST", path + "?wait=20s", {"reason": "x"}, headers=key))
+        client.close()
+
+    thread = threading.Thread(target=first)
+    thread.start()
+    eventually(lambda: s.calls("a/confirm"))
+    equal(problem(d.post(path, {"reason": "x"}, headers=key), 409)["type"], "/problems/still-running")
+    equal(problem(d.post(path, {"reason": "y"}, headers=key), 422)["type"], "/problems/key-reused")
+    gate.open()
+    thread.join()
+    equal((answers[0].status, answers[0].json["status"]), (200, "committed"), answers[0])
+    again = d.post(path, {"reason": "x"}, headers=key)
+    equal((again.status, again.body, again.headers.get("settle-replayed")), (200, answers[0].body, "true"), again)
+
+
+def leave_while_waiting(d, path, body, key):
+    """Ask with a long wait, and be torn away (a client that only says it has no more to send still gets its answer)."""
+    text = json.dumps(body)
+    with socket.create_connection(("127.0.0.1", d.port)) as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        s.sendall(f"POST {path}?wait=30s HTTP/1.1\r\nHost: x\r\nIdempotency-Key: {key['Idempotency-Key']}\r\nContent-Length: {len(text)}\r\n\r\n{text}".encode())
+        d.until(path.split("/")[3], "committing")
+
+
+def test_a_key_is_known_though_nobody_waited_for_its_answer():
+    d, s = Daemon().start(), shared_site()
+    gate = s.on("a/confirm", Gate())
+    for name in ("gone", "killed"):
+        own(d, s, name, "a")
+        path, key = f"/v1/transactions/{s.gid(name)}/commit", fresh_key()
+        leave_while_waiting(d, path, {"reason": name}, key)
+        if name == "killed":
+            d.restart()
+        said = []
+        # That it went away is noticed a moment later; until then its request is still running.
+        eventually(lambda: said.append(d.post(path + "?wait=100ms", {"reason": name}, headers=key)) or said[-1].status != 409)
+        again = said[-1]
+        equal((again.status, again.json["status"], again.headers.get("settle-replayed")), (202, "committing", "true"), again)
+        equal(problem(d.post(path, {"reason": "other"}, headers=key), 422)["type"], "/problems/key-reused")
+    gate.open()
+    for name in ("gone", "killed"):
+        d.until(s.gid(name), "committed")
+
+
+def post_and_die(point, path, body, key):
+    """A daemon that dies at this crash point under this request, started again."""
+    d = Daemon(auth=True).start()
+    with open(os.path.join(d.data, "signing-secret"), encoding="ascii") as f:
+        d.first_secret = f.read().split()[0]
+    d.stop()
+    d.environment["SETTLE_CRASH"] = point
+    d.start()
+    try:
+        need(False, d.post(path, body, headers=key))
+    except BROKEN:
+        d.wait_exit()
+    d.environment.pop("SETTLE_CRASH")
+    return d.start()
+
+
+def test_a_token_is_made_once_whenever_settled_dies():
+    body = {"name": "ci", "roles": ["viewer"]}
+    for point, made_before in (("batch-durable", False), ("token-saved", True), ("answer-saved", True)):
+        key = fresh_key()
+        d = post_and_die(point, "/v1/tokens", body, key)
+        first, again = d.post("/v1/tokens", body, headers=key), d.post("/v1/tokens", body, headers=key)
+        equal((first.status, first.headers.get("settle-replayed")), (201, "true" if made_before else None), point, first)
+        if made_before:
+            equal(first.json["token"], None, point)
+            need("revoke" in first.json["shown_once"], first)
+        else:
+            equal(d.get("/v1/info", token=first.json["token"]).status, 200, point)
+        equal((again.status, again.json["id"], again.json["token"], again.headers.get("settle-replayed")), (201, first.json["id"], None, "true"), point, again)
+        equal([t["id"] for t in d.get("/v1/tokens").json["items"] if t["name"] == "ci"], [first.json["id"]], point)
+        problem(d.post("/v1/tokens", {**body, "name": "other"}, headers=key), 422)
+        d.kill()
+
+
+def test_the_signing_secret_is_rotated_once_whenever_settled_dies():
+    for point, made_before in (("batch-durable", False), ("secret-saved", True), ("answer-saved", True)):
+        key = fresh_key()
+        d = post_and_die(point, "/v1/signing-secret/rotate", {}, key)
+        first, again = d.post("/v1/signing-secret/rotate", {}, headers=key), d.post("/v1/signing-secret/rotate", {}, headers=key)
+        equal((first.status, first.headers.get("settle-replayed")), (200, "true" if made_before else None), point, first)
+        equal((again.status, again.json["secret"], again.headers.get("settle-replayed")), (200, None, "true"), point, again)
+        with open(os.path.join(d.data, "signing-secret"), encoding="ascii") as f:
+            current, before = [line.split()[0] for line in f.read().splitlines()]
+        equal(before, d.first_secret, point, "rotated more than once")
+        need(first.json["secret"] == (None if made_before else current), point)
+        d.kill()

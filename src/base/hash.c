@@ -53,3 +53,7 @@ uint64_t hash_seeded(uint64_t seed, struct slice s) {
         sip_round(v);
     return v[0] ^ v[1] ^ v[2] ^ v[3];
 }
+
+uint64_t hash_stored(uint64_t seed, struct slice namespace, struct slice key) {
+    return seed == 0 ? hash_pair_stable(namespace, key) : hash_seeded(hash_seeded(seed, namespace), key);
+}

@@ -158,7 +158,7 @@ static void (*const commands[EVENT_KIND_END])(struct step *s) = {
 
 /* A transaction that left memory is final: it can be asked about, and says so to every command. */
 static bool load_shown(struct engine *e, const struct event *event, struct effects *effects) {
-    uint64_t key_hash = hash_pair_stable(event->namespace_name, event->gid);
+    uint64_t key_hash = seat_key_hash(e, event->namespace_name, event->gid);
     if (event->lookup == LOOKUP_NOT_DONE && filter_maybe(&e->seen, key_hash)) {
         effects->load = (struct load){ .ticket = event->ticket, .key_hash = key_hash, .gid = event->gid };
         return false;

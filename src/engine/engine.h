@@ -31,6 +31,7 @@ struct engine_options {
     uint64_t retain_finished_ms;
     uint64_t retain_failed_ms; /* rolled back or by hand */
     uint64_t hash_seed;        /* of the in-memory table: random in the daemon, fixed in the simulator */
+    uint64_t key_seed;         /* of the store that the rows come from and go to: store->key_seed */
 };
 
 /* ERR_MEMORY, ERR_INVALID. The engine is empty: recover into it before the first step. */

@@ -24,7 +24,7 @@ static void describe_transaction(const struct engine *e, struct thing *thing, st
     const struct transaction *t = &CHAIN_OWNER(thing, struct seat, thing)->transaction;
     bool clean = t->status == STATUS_COMMITTED;
     row->key = t->gid;
-    row->key_hash = hash_pair_stable(t->namespace_name, t->gid);
+    row->key_hash = seat_key_hash(e, t->namespace_name, t->gid);
     row->state = slice_text(status_word(t->status));
     row->final = status_is_final(t->status);
     if (row->final)
@@ -32,10 +32,12 @@ static void describe_transaction(const struct engine *e, struct thing *thing, st
             t->finished_ms + (clean ? e->options.retain_finished_ms : e->options.retain_failed_ms);
 }
 
-static void describe_answer(struct thing *thing, struct stored_row *row) {
+static void describe_answer(const struct engine *e, struct thing *thing, struct stored_row *row) {
     const struct answer *a = CHAIN_OWNER(thing, struct answer, thing);
+    size_t separator = slice_find(a->key, '\0');
     row->key = a->key;
-    row->key_hash = hash_stable(a->key);
+    row->key_hash =
+        hash_stored(e->options.key_seed, slice_upto(a->key, separator), slice_from(a->key, separator + 1));
     row->state = thing->complete ? SLICE("forgotten") : SLICE("remembered");
     row->final = thing->complete;
     row->purge_after_ms = a->forget_ms;
@@ -45,7 +47,7 @@ static void describe(const struct engine *e, struct thing *thing, struct stored_
     if (thing->kind == STORED_TRANSACTION) {
         describe_transaction(e, thing, row);
     } else if (thing->kind == STORED_ANSWER) {
-        describe_answer(thing, row);
+        describe_answer(e, thing, row);
     } else {
         row->state = SLICE("audit");
         row->key_hash = thing->id;

@@ -146,7 +146,7 @@ void engine_recovered(struct engine *e, uint64_t now_ms) {
             !seat->transaction.suspended)
             due_set(&e->due, &seat->due, now_ms);
         int result =
-            filter_add(&e->seen, hash_pair_stable(seat->transaction.namespace_name, seat->transaction.gid));
+            filter_add(&e->seen, seat_key_hash(e, seat->transaction.namespace_name, seat->transaction.gid));
         assert(result == 0);
     }
     for (int status = 0; status < STATUS_END; status++)

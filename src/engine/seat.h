@@ -128,6 +128,7 @@ void thing_unfold(struct engine *e,
                   struct thing *thing); /* its row did not become durable: to the front again */
 
 /* seats.c */
+uint64_t seat_key_hash(const struct engine *e, struct slice namespace_name, struct slice gid); /* in a row */
 struct seat *seat_find(const struct engine *e, struct slice namespace_name, struct slice gid);
 struct seat *seat_new(struct engine *e, uint64_t id); /* NULL: out of memory; not yet in the tables */
 int seat_reserve(struct engine *e);

@@ -8,6 +8,10 @@ static uint64_t seat_hash(const struct engine *e, struct slice namespace_name, s
     return hash_seeded(e->options.hash_seed, gid) ^ (hash_seeded(e->options.hash_seed, namespace_name) << 1);
 }
 
+uint64_t seat_key_hash(const struct engine *e, struct slice namespace_name, struct slice gid) {
+    return hash_stored(e->options.key_seed, namespace_name, gid);
+}
+
 struct seat *seat_find(const struct engine *e, struct slice namespace_name, struct slice gid) {
     uint64_t hash = seat_hash(e, namespace_name, gid);
     size_t cursor = 0;

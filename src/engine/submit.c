@@ -42,7 +42,7 @@ static uint64_t new_id(const struct engine *e, uint64_t now_ms) {
 /* The first record is made before the seat is anywhere, so that running out of memory leaves no trace. */
 static struct seat *create(struct engine *e, const struct event *event) {
     const struct transaction_request *q = event->request;
-    if (seat_reserve(e) != 0 || filter_add(&e->seen, hash_pair_stable(q->namespace_name, q->gid)) != 0)
+    if (seat_reserve(e) != 0 || filter_add(&e->seen, seat_key_hash(e, q->namespace_name, q->gid)) != 0)
         return NULL;
     struct seat *seat = seat_new(e, new_id(e, event->now_ms));
     if (seat == NULL)
@@ -98,7 +98,7 @@ void submit_step(struct engine *e, const struct event *event, struct effects *ef
         answer_same_gid(event, effects, &seat->transaction);
         return;
     }
-    uint64_t key_hash = hash_pair_stable(q->namespace_name, q->gid);
+    uint64_t key_hash = seat_key_hash(e, q->namespace_name, q->gid);
     if (event->lookup == LOOKUP_NOT_DONE && !q->gid_is_fresh && filter_maybe(&e->seen, key_hash)) {
         effects->load = (struct load){ .ticket = event->ticket, .key_hash = key_hash, .gid = q->gid };
         return;

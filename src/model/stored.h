@@ -28,7 +28,7 @@ struct stored_entry {
 struct stored_row {
     uint8_t kind;
     uint64_t id;       /* time-ordered: a later thing has a greater id */
-    uint64_t key_hash; /* seeded by nothing, stable for ever: hash_stable(namespace, key) */
+    uint64_t key_hash; /* hash_stored(the store's seed, namespace, key) */
     uint32_t seq;      /* the last record inside the image */
     bool final; /* nothing is owed for it any more: recovery does not load it, retention may remove it */
     uint64_t purge_after_ms; /* epoch ms; only read when final */

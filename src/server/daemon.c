@@ -224,8 +224,10 @@ static int open_engine(struct daemon *d, struct why *why) {
     struct engine_options options = daemon_engine_options(&d->settings, random_u64(loop_random(d->loop)));
     struct recovery_figures figures;
     int code = sqlite_store_open(&d->store, d->data, NULL, why);
-    if (code == 0)
+    if (code == 0) {
+        options.key_seed = d->store->key_seed;
         code = engine_new(&d->engine, &options, why);
+    }
     if (code == 0)
         code = recovery_run(d->store, d->engine, daemon_now_ms(d), &figures, why);
     if (code != 0)

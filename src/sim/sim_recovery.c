@@ -69,6 +69,7 @@ static struct engine_options options_of(const struct world *w) {
         .retain_finished_ms = s->retain_ms,
         .retain_failed_ms = s->retain_ms,
         .hash_seed = s->seed,
+        .key_seed = s->seed,
     };
 }
 

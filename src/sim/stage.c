@@ -29,6 +29,7 @@ static struct engine_options default_options(void) {
         .retain_finished_ms = UINT64_C(7) * 24 * 3600 * 1000,
         .retain_failed_ms = UINT64_C(90) * 24 * 3600 * 1000,
         .hash_seed = 1,
+        .key_seed = 1,
     };
 }
 

@@ -462,6 +462,14 @@ static void epochs_grow(void **state) {
     assert_int_equal(after.batch_last, 1);
 }
 
+static void a_seed_lasts_as_long_as_its_store(void **state) {
+    struct fixture *f = *state;
+    uint64_t seed = f->store->key_seed;
+    assert_true(seed != 0);
+    reopen(f);
+    assert_true(f->store->key_seed == seed);
+}
+
 static void many_turns(void **state) {
     struct fixture *f = *state;
     for (uint64_t turn = 1; turn <= 300; turn++) {
@@ -555,6 +563,7 @@ int main(void) {
         TEST(purge_spares_what_is_owed),
         TEST(a_purged_thing_may_come_again),
         TEST(epochs_grow),
+        TEST(a_seed_lasts_as_long_as_its_store),
         TEST(many_turns),
     };
     int failed = 0;

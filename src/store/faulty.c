@@ -221,7 +221,7 @@ int faulty_new(struct store *inner, const struct faulty_plan *plan, struct store
     }
     if (plan->rule_count > 0)
         memcpy(rules, plan->rules, plan->rule_count * sizeof *rules);
-    f->head.ops = &faulty_ops;
+    f->head = (struct store){ .ops = &faulty_ops, .key_seed = inner->key_seed };
     f->inner = inner;
     f->plan = *plan;
     f->rules = rules;

@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 /* One row and its bytes in one block. */
 struct kept_row {
@@ -345,6 +346,11 @@ int memory_store_new(struct store **out, struct why *why) {
     struct memory_store *m = calloc(1, sizeof *m);
     if (m == NULL)
         return why_set(why, ERR_MEMORY, "no memory for a store");
+    if (getrandom(&m->head.key_seed, sizeof m->head.key_seed, 0) != (ssize_t)sizeof m->head.key_seed) {
+        free(m);
+        return why_set(why, ERR_IO, "no random number for a new store");
+    }
+    m->head.key_seed |= 1;
     m->head.ops = &memory_ops;
     m->epoch = 1;
     *out = &m->head;
@@ -385,6 +391,7 @@ int memory_store_copy(struct store *from, struct store **out, struct why *why) {
         return why_set(why, code, "no memory for a copy of the store");
     }
     memory_of(copy)->epoch = memory_of(from)->epoch + 1;
+    copy->key_seed = from->key_seed;
     *out = copy;
     return 0;
 }

@@ -8,11 +8,12 @@
 
 #include "store/store.h"
 
-/* The caller closes *out. ERR_MEMORY. */
+/* The caller closes *out. ERR_MEMORY, ERR_IO (no random numbers). */
 int memory_store_new(struct store **out, struct why *why);
 
 /* What a crash would leave if every answered operation was durable and nothing else: a second, independent
- * store with the same content, its epoch one higher. No other thread may use `from` meanwhile. ERR_MEMORY. */
+ * store with the same content, its epoch one higher. No other thread may use `from` meanwhile. ERR_MEMORY,
+ * ERR_IO. */
 int memory_store_copy(struct store *from, struct store **out, struct why *why);
 
 #endif

@@ -99,12 +99,12 @@ static int prepare_statements(struct sqlite_history *h, struct why *why) {
 
 int sqlite_history_open(struct sqlite_history *h, const struct sqlite_place *place, _Atomic int *failed,
                         struct why *why) {
-    *h = (struct sqlite_history){ .store = 0 };
+    *h = (struct sqlite_history){ .identity = { 0, 0 } };
     int code = sqlite_file_open(&h->file, place, sqlite_history_name, failed, why);
     if (code != 0)
         return code;
-    code = sqlite_identity_read(&h->file, IDENTITY_HISTORY, &h->store, why);
-    if (code == 0 && h->store != 0)
+    code = sqlite_identity_read(&h->file, IDENTITY_HISTORY, &h->identity, why);
+    if (code == 0 && h->identity.store != 0)
         code = prepare_statements(h, why);
     if (code != 0)
         sqlite_history_close(h);
@@ -125,13 +125,13 @@ void sqlite_history_close(struct sqlite_history *h) {
     sqlite_file_close(&h->file);
 }
 
-int sqlite_history_create(struct sqlite_history *h, uint64_t store, struct why *why) {
-    assert(h->store == 0);
-    int code = sqlite_identity_create(&h->file, IDENTITY_HISTORY, store, sqlite_history_tables, why);
+int sqlite_history_create(struct sqlite_history *h, struct sqlite_identity identity, struct why *why) {
+    assert(h->identity.store == 0);
+    int code = sqlite_identity_create(&h->file, IDENTITY_HISTORY, identity, sqlite_history_tables, why);
     if (code == 0)
         code = prepare_statements(h, why);
     if (code == 0)
-        h->store = store;
+        h->identity = identity;
     return code;
 }
 

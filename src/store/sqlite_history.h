@@ -19,7 +19,7 @@
 #ifndef STORE_SQLITE_HISTORY_H
 #define STORE_SQLITE_HISTORY_H
 
-#include "store/sqlite_file.h"
+#include "store/sqlite_identity.h"
 #include "store/sqlite_history_sql.h"
 #include "store/store.h"
 
@@ -35,7 +35,7 @@ struct history_shelf {
 
 struct sqlite_history {
     struct sqlite_file file;
-    uint64_t store; /* the store's number; 0: the file was empty */
+    struct sqlite_identity identity; /* all 0: the file was empty */
     struct history_shelf shelves[STORED_KIND_END];
     sqlite3_stmt *counters;
     sqlite3_stmt *count_write;
@@ -48,7 +48,7 @@ extern const char sqlite_history_name[]; /* "history.db" */
 int sqlite_history_open(struct sqlite_history *h, const struct sqlite_place *place, _Atomic int *failed,
                         struct why *why);
 void sqlite_history_close(struct sqlite_history *h);
-int sqlite_history_create(struct sqlite_history *h, uint64_t store, struct why *why);
+int sqlite_history_create(struct sqlite_history *h, struct sqlite_identity identity, struct why *why);
 /* Read every row: checksums and counters. Slow: for upkeep, not for a start. rows[STORED_KIND_END] is filled.
  * ERR_CORRUPT names the file, the table and the row. */
 int sqlite_history_verify(struct sqlite_history *h, uint64_t *rows, struct why *why);

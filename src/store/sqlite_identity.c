@@ -1,12 +1,28 @@
 #include "store/sqlite_identity.h"
 
 #include <assert.h>
+#include <sys/random.h>
 
 #include "base/limits.h"
 
 static const char create_sql[] = "CREATE TABLE settle(key TEXT PRIMARY KEY, value INTEGER NOT NULL)";
 static const char insert_sql[] =
-    "INSERT INTO settle(key, value) VALUES('format', ?1), ('shards', ?2), ('file', ?3), ('store', ?4)";
+    "INSERT INTO settle(key, value) VALUES('format', ?1), ('shards', ?2), ('file', ?3), ('store', ?4), "
+    "('seed', ?5)";
+
+int sqlite_identity_make(struct sqlite_identity *out, struct why *why) {
+    uint64_t random[2];
+    if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random)
+        return why_set(why, ERR_IO, "no random number for a new store");
+    random[0] &= INT64_MAX;
+    *out = (struct sqlite_identity){ .store = random[0] == 0 ? 1 : random[0],
+                                     .seed = random[1] == 0 ? 1 : random[1] };
+    return 0;
+}
+
+bool sqlite_identity_same(struct sqlite_identity a, struct sqlite_identity b) {
+    return a.store == b.store && a.seed == b.seed;
+}
 
 static int read_value(struct sqlite_file *f, const char *sql, int64_t *out, struct why *why) {
     int code = sqlite_file_number(f, sql, out, why);
@@ -31,15 +47,17 @@ static int judge(const struct sqlite_file *f, enum identity_role role, int64_t f
     return 0;
 }
 
-int sqlite_identity_read(struct sqlite_file *f, enum identity_role role, uint64_t *store, struct why *why) {
+int sqlite_identity_read(struct sqlite_file *f, enum identity_role role, struct sqlite_identity *out,
+                         struct why *why) {
     int64_t tables = 0;
     int64_t format = 0;
     int64_t shards = 0;
     int64_t file = 0;
     int64_t number = 0;
+    int64_t seed = 0;
     int code = sqlite_file_number(f, "SELECT count(*) FROM sqlite_schema", &tables, why);
     if (code == 0 && tables == 0) {
-        *store = 0;
+        *out = (struct sqlite_identity){ 0, 0 };
         return 0;
     }
     if (code == 0)
@@ -54,15 +72,19 @@ int sqlite_identity_read(struct sqlite_file *f, enum identity_role role, uint64_
         code = judge(f, role, format, shards, file, why);
     if (code == 0 && number <= 0)
         code = why_set(why, ERR_CORRUPT, "%s: its store number is damaged", f->name);
+    if (code == 0 && format > 1)
+        code = read_value(f, "SELECT value FROM settle WHERE key = 'seed'", &seed, why);
+    if (code == 0 && format > 1 && seed == 0)
+        code = why_set(why, ERR_CORRUPT, "%s: its seed is damaged", f->name);
     if (code == 0)
-        *store = (uint64_t)number;
+        *out = (struct sqlite_identity){ .store = (uint64_t)number, .seed = (uint64_t)seed };
     return code;
 }
 
-int sqlite_identity_create(struct sqlite_file *f, enum identity_role role, uint64_t store, const char *more,
-                           struct why *why) {
+int sqlite_identity_create(struct sqlite_file *f, enum identity_role role, struct sqlite_identity identity,
+                           const char *more, struct why *why) {
     sqlite3_stmt *insert = NULL;
-    assert(store > 0 && store <= INT64_MAX);
+    assert(identity.store > 0 && identity.store <= INT64_MAX);
     int code = sqlite_file_begin(f, why);
     if (code != 0)
         return code;
@@ -72,10 +94,11 @@ int sqlite_identity_create(struct sqlite_file *f, enum identity_role role, uint6
     if (code == 0)
         code = sqlite_file_prepare(f, insert_sql, &insert, why);
     if (code == 0) {
-        sqlite3_bind_int64(insert, 1, SQLITE_IDENTITY_FORMAT);
+        sqlite3_bind_int64(insert, 1, identity.seed == 0 ? 1 : SQLITE_IDENTITY_FORMAT);
         sqlite3_bind_int64(insert, 2, LIMIT_SHARDS);
         sqlite3_bind_int64(insert, 3, role);
-        sqlite3_bind_int64(insert, 4, (sqlite3_int64)store);
+        sqlite3_bind_int64(insert, 4, (sqlite3_int64)identity.store);
+        sqlite3_bind_int64(insert, 5, (sqlite3_int64)identity.seed);
         code = sqlite_file_step(f, insert, "create its tables", why);
     }
     sqlite3_finalize(insert);

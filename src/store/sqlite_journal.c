@@ -87,14 +87,14 @@ static int prepare_statements(struct sqlite_journal *j, struct why *why) {
 
 int sqlite_journal_open(struct sqlite_journal *j, const struct sqlite_place *place, _Atomic int *failed,
                         struct why *why) {
-    *j = (struct sqlite_journal){ .store = 0 };
+    *j = (struct sqlite_journal){ .identity = { 0, 0 } };
     int code = sqlite_file_open(&j->file, place, sqlite_journal_name, failed, why);
     if (code != 0)
         return code;
-    code = sqlite_identity_read(&j->file, IDENTITY_JOURNAL, &j->store, why);
-    if (code == 0 && j->store != 0)
+    code = sqlite_identity_read(&j->file, IDENTITY_JOURNAL, &j->identity, why);
+    if (code == 0 && j->identity.store != 0)
         code = read_fence(j, why);
-    if (code == 0 && j->store != 0)
+    if (code == 0 && j->identity.store != 0)
         code = prepare_statements(j, why);
     if (code != 0)
         sqlite_journal_close(j);
@@ -110,13 +110,13 @@ void sqlite_journal_close(struct sqlite_journal *j) {
     sqlite_file_close(&j->file);
 }
 
-int sqlite_journal_create(struct sqlite_journal *j, uint64_t store, struct why *why) {
-    assert(j->store == 0);
-    int code = sqlite_identity_create(&j->file, IDENTITY_JOURNAL, store, create_sql, why);
+int sqlite_journal_create(struct sqlite_journal *j, struct sqlite_identity identity, struct why *why) {
+    assert(j->identity.store == 0);
+    int code = sqlite_identity_create(&j->file, IDENTITY_JOURNAL, identity, create_sql, why);
     if (code == 0)
         code = prepare_statements(j, why);
     if (code == 0)
-        j->store = store;
+        j->identity = identity;
     return code;
 }
 
@@ -167,7 +167,7 @@ static int walk(struct sqlite_journal *j, const struct store_visitor *visit, uin
 int sqlite_journal_verify(struct sqlite_journal *j, uint64_t *batches, uint64_t *bytes, struct why *why) {
     uint64_t count = 0;
     uint64_t sum = 0;
-    assert(j->store != 0);
+    assert(j->identity.store != 0);
     int code = walk(j, NULL, &count, &sum, why);
     if (code == 0 && batches != NULL)
         *batches = count;

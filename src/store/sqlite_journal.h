@@ -12,12 +12,12 @@
 #ifndef STORE_SQLITE_JOURNAL_H
 #define STORE_SQLITE_JOURNAL_H
 
-#include "store/sqlite_file.h"
+#include "store/sqlite_identity.h"
 #include "store/store.h"
 
 struct sqlite_journal {
     struct sqlite_file file;
-    uint64_t store; /* the store's number; 0: the file was empty */
+    struct sqlite_identity identity; /* all 0: the file was empty */
     _Atomic uint64_t epoch;
     _Atomic uint64_t last;
     _Atomic uint64_t trimmed;
@@ -37,8 +37,8 @@ extern const char sqlite_journal_name[]; /* "journal.db" */
 int sqlite_journal_open(struct sqlite_journal *j, const struct sqlite_place *place, _Atomic int *failed,
                         struct why *why);
 void sqlite_journal_close(struct sqlite_journal *j);
-/* Make the tables in an empty file. store: its number, 1 ... INT64_MAX. */
-int sqlite_journal_create(struct sqlite_journal *j, uint64_t store, struct why *why);
+/* Make the tables in an empty file. */
+int sqlite_journal_create(struct sqlite_journal *j, struct sqlite_identity identity, struct why *why);
 
 /* Read every batch: places, checksums, numbers without a gap from trimmed + 1 to the fence. ERR_CORRUPT names
  * the file and the batch. batches and bytes may be NULL. */

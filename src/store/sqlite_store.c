@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
@@ -209,13 +208,13 @@ static int check_files(struct sqlite_store *q, const struct sqlite_place *place,
 }
 
 static int create_tables(struct sqlite_store *q, struct why *why) {
-    uint64_t number = q->journal.store != 0 ? q->journal.store : q->history.store;
-    if (number == 0 && getrandom(&number, sizeof number, 0) != (ssize_t)sizeof number)
-        return why_set(why, ERR_IO, "no random number for a new store");
-    number = number == 0 ? 1 : number & INT64_MAX;
-    int code = q->journal.store == 0 ? sqlite_journal_create(&q->journal, number, why) : 0;
-    if (code == 0 && q->history.store == 0)
-        code = sqlite_history_create(&q->history, number, why);
+    struct sqlite_identity identity =
+        q->journal.identity.store != 0 ? q->journal.identity : q->history.identity;
+    int code = identity.store == 0 ? sqlite_identity_make(&identity, why) : 0;
+    if (code == 0 && q->journal.identity.store == 0)
+        code = sqlite_journal_create(&q->journal, identity, why);
+    if (code == 0 && q->history.identity.store == 0)
+        code = sqlite_history_create(&q->history, identity, why);
     return code;
 }
 
@@ -231,11 +230,11 @@ static int open_files(struct sqlite_store *q, const struct sqlite_place *place, 
     code = sqlite_store_compare(mark, q->journal.epoch, q->journal.last, why);
     if (code != 0)
         return code;
-    if (q->journal.epoch > 0 && q->history.store == 0)
+    if (q->journal.epoch > 0 && q->history.identity.store == 0)
         return why_set(why, ERR_CORRUPT, "%s is empty", sqlite_history_name);
-    if (q->journal.store == 0 || q->history.store == 0)
+    if (q->journal.identity.store == 0 || q->history.identity.store == 0)
         code = create_tables(q, why);
-    if (code == 0 && q->journal.store != q->history.store)
+    if (code == 0 && !sqlite_identity_same(q->journal.identity, q->history.identity))
         code = why_set(why, ERR_CORRUPT, "%s and %s belong to two different stores", sqlite_journal_name,
                        sqlite_history_name);
     return code == 0 ? sqlite_store_match(&q->journal, &q->history, why) : code;
@@ -294,6 +293,7 @@ int sqlite_store_open(struct store **out, const char *directory, const struct sq
         sqlite_close(&q->head);
         return code;
     }
+    q->head.key_seed = q->journal.identity.seed;
     *out = &q->head;
     return 0;
 }

@@ -388,16 +388,83 @@ static void missing_and_mixed_files_are_refused(void **state) {
     assert_non_null(strstr(f->why.text, "history.db is not the store's history"));
 }
 
+static uint64_t seed_of(struct fixture *f) {
+    assert_int_equal(open_store(f), 0);
+    uint64_t seed = f->store->key_seed;
+    close_store(f);
+    return seed;
+}
+
+/* reliability.md H15: who knows one store's hashes knows nothing about another's. */
+static void a_store_keeps_its_own_seed(void **state) {
+    struct fixture *f = *state;
+    struct store *other = NULL;
+    char path[512];
+    fill(f);
+    uint64_t seed = f->store->key_seed;
+    close_store(f);
+    assert_true(seed != 0);
+    assert_true(seed_of(f) == seed);
+    snprintf(path, sizeof path, "%s/other", f->base);
+    assert_int_equal(sqlite_store_open(&other, path, NULL, &f->why), 0);
+    assert_true(other->key_seed != 0);
+    assert_true(other->key_seed != seed);
+    store_close(other);
+    change_by_hand(f, "history.db", "UPDATE settle SET value = value + 1 WHERE key = 'seed'");
+    assert_int_equal(open_store(f), ERR_CORRUPT);
+    assert_string_equal(f->why.text, "journal.db and history.db belong to two different stores");
+    change_by_hand(f, "history.db", "UPDATE settle SET value = 0 WHERE key = 'seed'");
+    assert_int_equal(open_store(f), ERR_CORRUPT);
+    assert_string_equal(f->why.text, "history.db: its seed is damaged");
+    change_by_hand(f, "history.db", "DELETE FROM settle WHERE key = 'seed'");
+    assert_int_equal(open_store(f), ERR_CORRUPT);
+    assert_string_equal(f->why.text, "history.db: its table settle has gaps");
+}
+
+static void make_format_1(struct fixture *f, const char *name) {
+    change_by_hand(f, name, "DELETE FROM settle WHERE key = 'seed'");
+    change_by_hand(f, name, "UPDATE settle SET value = 1 WHERE key = 'format'");
+}
+
+static void a_store_from_before_seeds_stays_without(void **state) {
+    struct fixture *f = *state;
+    fill(f);
+    close_store(f);
+    make_format_1(f, "journal.db");
+    assert_int_equal(open_store(f), ERR_CORRUPT); /* one file with, one without */
+    make_format_1(f, "history.db");
+    assert_true(seed_of(f) == 0);
+    assert_true(seed_of(f) == 0);
+}
+
+/* Its first start died between the two files, and the next settled knows seeds. */
+static void half_a_store_from_before_seeds_is_completed_without(void **state) {
+    struct fixture *f = *state;
+    struct watermark w;
+    char path[512];
+    assert_int_equal(open_store(f), 0);
+    close_store(f);
+    make_format_1(f, "journal.db");
+    change_by_hand(f, "journal.db", "UPDATE fence SET epoch = 0");
+    path_of(f, "history.db", path);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(watermark_open(&w, f->directory, NULL), 0);
+    assert_int_equal(watermark_set(&w, 0, (struct watermark_line){ 0, 0 }, NULL), 0);
+    watermark_close(&w);
+    assert_true(seed_of(f) == 0);
+    assert_true(seed_of(f) == 0);
+}
+
 static void newer_formats_are_refused(void **state) {
     struct fixture *f = *state;
     fill(f);
     close_store(f);
-    change_by_hand(f, "journal.db", "UPDATE settle SET value = 2 WHERE key = 'format'");
+    change_by_hand(f, "journal.db", "UPDATE settle SET value = 3 WHERE key = 'format'");
     assert_int_equal(open_store(f), ERR_UNSUPPORTED);
     assert_string_equal(f->why.text,
-                        "journal.db has format 2, this settled knows formats up to 1: it was written by a "
+                        "journal.db has format 3, this settled knows formats up to 2: it was written by a "
                         "newer version, start that one");
-    change_by_hand(f, "journal.db", "UPDATE settle SET value = 1 WHERE key = 'format'");
+    change_by_hand(f, "journal.db", "UPDATE settle SET value = 2 WHERE key = 'format'");
     change_by_hand(f, "journal.db", "UPDATE settle SET value = 32 WHERE key = 'shards'");
     assert_int_equal(open_store(f), ERR_UNSUPPORTED);
     change_by_hand(f, "journal.db", "DELETE FROM settle WHERE key = 'shards'");
@@ -588,6 +655,9 @@ int main(void) {
         TEST(no_damaged_byte_changes_what_is_read),
         TEST(the_watermark_is_needed),
         TEST(missing_and_mixed_files_are_refused),
+        TEST(a_store_keeps_its_own_seed),
+        TEST(a_store_from_before_seeds_stays_without),
+        TEST(half_a_store_from_before_seeds_is_completed_without),
         TEST(newer_formats_are_refused),
         TEST(gaps_and_strangers_are_noticed),
         TEST(an_old_epoch_cannot_write),

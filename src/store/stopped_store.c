@@ -24,9 +24,9 @@ int stopped_store_open(struct stopped_store *s, const char *directory, struct wh
         code = sqlite_journal_open(&s->journal, &place, &s->failed, why);
     if (code == 0)
         code = sqlite_history_open(&s->history, &place, &s->failed, why);
-    if (code == 0 && (s->journal.store == 0 || s->history.store == 0))
+    if (code == 0 && (s->journal.identity.store == 0 || s->history.identity.store == 0))
         code = why_set(why, ERR_CORRUPT, "%s is empty",
-                       s->journal.store == 0 ? sqlite_journal_name : sqlite_history_name);
+                       s->journal.identity.store == 0 ? sqlite_journal_name : sqlite_history_name);
     if (code != 0)
         stopped_store_close(s);
     return code;
@@ -43,7 +43,7 @@ void stopped_store_close(struct stopped_store *s) {
 
 int stopped_store_check(struct stopped_store *s, struct why *why) {
     uint64_t rows[STORED_KIND_END];
-    if (s->journal.store != s->history.store)
+    if (!sqlite_identity_same(s->journal.identity, s->history.identity))
         return why_set(why, ERR_CORRUPT, "%s and %s belong to two different stores", sqlite_journal_name,
                        sqlite_history_name);
     int code = sqlite_journal_verify(&s->journal, NULL, NULL, why);

@@ -104,6 +104,9 @@ struct store_ops {
 /* The head of every store; an implementation puts it first in its own struct. */
 struct store {
     const struct store_ops *ops;
+    /* Under which rows' key_hash is made (base/hash.h): random, made with the store and kept as long as it
+     * and its copies live. 0: the store was made before there were seeds. A secret. */
+    uint64_t key_seed;
 };
 
 static inline void store_close(struct store *s) { /* NULL is fine */

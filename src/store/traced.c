@@ -166,7 +166,10 @@ int traced_new(struct store *inner, traced_line *tell_line, void *self, struct s
     struct traced *t = calloc(1, sizeof *t);
     if (t == NULL)
         return why_set(why, ERR_MEMORY, "no memory to trace a store");
-    *t = (struct traced){ .head.ops = &traced_ops, .inner = inner, .tell = tell_line, .self = self };
+    *t = (struct traced){ .head = { .ops = &traced_ops, .key_seed = inner->key_seed },
+                          .inner = inner,
+                          .tell = tell_line,
+                          .self = self };
     *out = &t->head;
     return 0;
 }

@@ -163,7 +163,7 @@ int upkeep_verify(const char *directory, struct buffer *report, struct why *why)
     faults += verify_journal(&s, report) != 0;
     s.failed = 0;
     faults += verify_history(&s, report) != 0;
-    if (s.journal.store != s.history.store) {
+    if (!sqlite_identity_same(s.journal.identity, s.history.identity)) {
         buffer_add_text(report, "FAULT  the two files belong to two different stores\n");
         faults++;
     }

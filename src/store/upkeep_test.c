@@ -238,6 +238,20 @@ static void what_is_no_copy_is_refused(void **state) {
     assert_non_null(strstr(f->why.text, "write-ahead log"));
 }
 
+/* The rows of a copy are found by what they were hashed with. */
+static void the_seed_goes_with_the_rows(void **state) {
+    struct fixture *f = *state;
+    fill(f);
+    uint64_t seed = f->store->key_seed;
+    assert_true(seed != 0);
+    assert_int_equal(backup_copy(f->store, f->copy, NULL, &f->why), 0);
+    close_store(f);
+    assert_int_equal(upkeep_restore(f->copy, f->other, &f->report, &f->why), 0);
+    assert_int_equal(upkeep_compact(f->other, &f->report, &f->why), 0);
+    assert_int_equal(open_at(f, f->other), 0);
+    assert_true(f->store->key_seed == seed);
+}
+
 static void compact_gives_room_back(void **state) {
     struct fixture *f = *state;
     char path[SCRATCH_PATH_BYTES * 2];
@@ -354,15 +368,11 @@ static void damage_is_not_accepted(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(verify_reads_and_changes_nothing),
-        TEST(a_copy_is_put_in_place),
-        TEST(an_archive_is_put_in_place),
-        TEST(what_is_no_copy_is_refused),
-        TEST(compact_gives_room_back),
-        TEST(a_loss_is_explained_and_accepted),
-        TEST(a_missing_watermark_is_accepted_too),
-        TEST(a_history_behind_is_accepted_too),
-        TEST(damage_is_not_accepted),
+        TEST(verify_reads_and_changes_nothing), TEST(a_copy_is_put_in_place),
+        TEST(an_archive_is_put_in_place),       TEST(what_is_no_copy_is_refused),
+        TEST(the_seed_goes_with_the_rows),      TEST(compact_gives_room_back),
+        TEST(a_loss_is_explained_and_accepted), TEST(a_missing_watermark_is_accepted_too),
+        TEST(a_history_behind_is_accepted_too), TEST(damage_is_not_accepted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

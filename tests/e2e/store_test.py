@@ -1,5 +1,6 @@
 """Backup, verify, restore, compact: with the command and by hand (design.md 4 (21))."""
 
+import contextlib
 import os
 import sqlite3
 import threading
@@ -152,3 +153,50 @@ def test_a_stopped_store_is_plain_sqlite():
             for row in connection.execute(f'select * from "{table}"'):
                 text += repr(row)
         need(s.gid("3") in text and "committed" in text, "gid and status can be read")
+
+
+def hashes(data):
+    with contextlib.closing(sqlite3.connect(f"file:{data}/history.db?mode=ro", uri=True)) as connection:
+        return dict(connection.execute("select key, key_hash from transactions"))
+
+
+def test_two_stores_hash_a_gid_differently_and_copies_alike():
+    """H15: nobody can aim at the rows of a store, and its rows are found wherever it goes."""
+    s, found = shared_site(), []
+    for _ in range(2):
+        d = Daemon(auth=True).start()
+        for i in range(5):
+            d.run(s.saga(s.step("a"), name=f"{i}"))
+        path = os.path.join(scratch(), "backup")
+        backup(d, path)
+        d.stop()
+        found.append((hashes(d.data), path))
+    one, other = found[0][0], found[1][0]
+    equal(set(one), {s.gid(str(i)) for i in range(5)})
+    equal(set(one), set(other))
+    equal([g for g in one if one[g] == other[g]], [], "the same hash in two stores")
+    restored = os.path.join(scratch(), "data")
+    done = run_settle("store", "restore", found[1][1], "--data", restored, "--yes")
+    equal(done.returncode, 0, done.stdout, done.stderr)
+    d, calls = Daemon(auth=True, data=restored).start(), len(s.calls())
+    for i in range(5):
+        answer = d.submit(s.saga(s.step("a"), name=f"{i}"))
+        equal((answer.status, answer.json["status"]), (200, "committed"), answer)
+    equal(len(s.calls()), calls, "a repeat was taken for a new one")
+    d.stop()
+    equal(hashes(restored), other)
+
+
+def test_a_store_from_before_seeds_goes_on():
+    d, s = Daemon(auth=True).start(), shared_site()
+    d.stop()
+    for name in ("journal.db", "history.db"):
+        with contextlib.closing(sqlite3.connect(os.path.join(d.data, name))) as connection:
+            connection.executescript("delete from settle where key = 'seed'; update settle set value = 1 where key = 'format';")
+    d.start()
+    d.run(s.saga(s.step("a")))
+    d.restart(kill=False)
+    answer = d.submit(s.saga(s.step("a")))
+    equal((answer.status, answer.json["status"], len(s.calls())), (200, "committed", 1), answer)
+    d.stop()
+    need(s.gid() in hashes(d.data), hashes(d.data))

@@ -46,9 +46,10 @@ static int take_newest(void *self, const struct stored_row *row) {
     return row->final ? engine_recover_row(r->engine, row, r->why) : 0;
 }
 
-static int take_batch(void *self, uint64_t seq, struct slice batch) {
+static int take_batch(void *self, uint64_t seq, uint64_t epoch, struct slice batch) {
     struct recovery *r = self;
     struct slice rest = batch;
+    (void)epoch;
     if (r->figures.batches++ == 0)
         CRASH_POINT(RECOVER_ROWS);
     while (rest.length > 0) {

@@ -34,6 +34,7 @@ struct fixture {
     size_t row_count;
     uint64_t batches[64];
     char batch_first[64];
+    uint64_t epochs[64];
     size_t batch_count;
     size_t key_count;
     uint64_t key_sum;
@@ -51,11 +52,12 @@ static int see_row(void *self, const struct stored_row *row) {
     return f->stop_after != 0 && f->row_count == f->stop_after ? 77 : 0;
 }
 
-static int see_batch(void *self, uint64_t seq, struct slice batch) {
+static int see_batch(void *self, uint64_t seq, uint64_t epoch, struct slice batch) {
     struct fixture *f = self;
     assert_true(f->batch_count < 64);
     f->batch_first[f->batch_count] = batch.length == 0 ? '\0' : batch.at[0];
-    f->batches[f->batch_count++] = seq;
+    f->batches[f->batch_count] = seq;
+    f->epochs[f->batch_count++] = epoch;
     return f->stop_after != 0 && f->batch_count == f->stop_after ? 77 : 0;
 }
 
@@ -155,6 +157,28 @@ static void batches_come_back_in_order(void **state) {
     assert_int_equal(f->batch_first[1], 0);
     assert_int_equal(f->batch_first[2], 't');
     assert_int_equal(append(f, 4, "four"), 0);
+}
+
+static void batches_tell_who_wrote_them(void **state) {
+    struct fixture *f = *state;
+    struct store_usage first;
+    struct store_usage second;
+    struct store_usage third;
+    f->store->ops->usage(f->store, &first);
+    assert_int_equal(append(f, 1, "one"), 0);
+    assert_int_equal(append(f, 2, "two"), 0);
+    reopen(f);
+    f->store->ops->usage(f->store, &second);
+    assert_int_equal(append(f, 3, "three"), 0);
+    reopen(f);
+    f->store->ops->usage(f->store, &third);
+    assert_int_equal(first.epoch < second.epoch, f->kind->lasts);
+    assert_int_equal(second.epoch < third.epoch, f->kind->lasts);
+    assert_int_equal(recover(f), 0);
+    assert_int_equal(f->batch_count, 3);
+    assert_int_equal(f->epochs[0], first.epoch);
+    assert_int_equal(f->epochs[1], first.epoch);
+    assert_int_equal(f->epochs[2], second.epoch);
 }
 
 static void numbers_have_no_gap(void **state) {
@@ -549,6 +573,7 @@ int main(void) {
     struct CMUnitTest tests[] = {
         TEST(an_empty_store_recovers_nothing),
         TEST(batches_come_back_in_order),
+        TEST(batches_tell_who_wrote_them),
         TEST(numbers_have_no_gap),
         TEST(the_last_batch_may_be_repeated),
         TEST(a_batch_has_a_largest_size),

@@ -28,8 +28,9 @@ static int ignore_row(void *self, const struct stored_row *row) {
     return 0;
 }
 
-static int ignore_batch(void *self, uint64_t seq, struct slice batch) {
+static int ignore_batch(void *self, uint64_t seq, uint64_t epoch, struct slice batch) {
     (void)self;
+    (void)epoch;
     (void)seq;
     (void)batch;
     return 0;

@@ -15,6 +15,7 @@ struct kept_row {
 
 struct kept_batch {
     uint64_t seq;
+    uint64_t epoch;
     size_t length;
     char bytes[];
 };
@@ -139,7 +140,7 @@ static int memory_recover(struct store *s, const struct store_visitor *visit, st
     }
     for (size_t i = 0; i < m->batch_count; i++) {
         const struct kept_batch *kept = m->batches[i];
-        int code = visit->batch(visit->self, kept->seq, slice_of(kept->bytes, kept->length));
+        int code = visit->batch(visit->self, kept->seq, kept->epoch, slice_of(kept->bytes, kept->length));
         if (code != 0)
             return code;
     }
@@ -178,6 +179,7 @@ static int memory_append(struct store *s, uint64_t seq, struct slice batch, stru
     if (kept == NULL)
         return why_set(why, ERR_MEMORY, "no memory for a batch");
     kept->seq = seq;
+    kept->epoch = m->epoch;
     kept->length = batch.length;
     if (batch.length > 0)
         memcpy(kept->bytes, batch.at, batch.length);
@@ -362,6 +364,7 @@ static int copy_content(const struct memory_store *from, struct memory_store *to
     to->trimmed = from->trimmed;
     for (size_t i = 0; i < from->batch_count; i++) {
         struct slice batch = slice_of(from->batches[i]->bytes, from->batches[i]->length);
+        to->epoch = from->batches[i]->epoch;
         int code = memory_append(&to->head, from->batches[i]->seq, batch, NULL);
         if (code != 0)
             return code;

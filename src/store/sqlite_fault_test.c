@@ -208,8 +208,9 @@ struct found {
     unsigned rows[GROUPS];
 };
 
-static int see_batch(void *self, uint64_t seq, struct slice batch) {
+static int see_batch(void *self, uint64_t seq, uint64_t epoch, struct slice batch) {
     struct found *f = self;
+    (void)epoch;
     assert_true(f->last == 0 || seq == f->last + 1);
     if (f->first == 0)
         f->first = seq;

@@ -153,7 +153,7 @@ static int walk(struct sqlite_journal *j, const struct store_visitor *visit, uin
         epoch = (uint64_t)sqlite3_column_int64(j->all, 2);
         *bytes += batch.length;
         if (code == 0 && visit != NULL)
-            code = visit->batch(visit->self, seq, batch);
+            code = visit->batch(visit->self, seq, epoch, batch);
     }
     if (code == 0 && result != SQLITE_DONE)
         code = sqlite_file_fail(&j->file, result, "read its batches", why);

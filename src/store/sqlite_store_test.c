@@ -60,8 +60,9 @@ static int append(struct fixture *f, uint64_t seq) {
     return f->store->ops->append(f->store, seq, slice_text(text), &f->why);
 }
 
-static int count_batch(void *self, uint64_t seq, struct slice batch) {
+static int count_batch(void *self, uint64_t seq, uint64_t epoch, struct slice batch) {
     struct fixture *f = self;
+    (void)epoch;
     char text[64];
     snprintf(text, sizeof text, "this is the batch with number %06llu", (unsigned long long)seq);
     assert_true(slice_is(batch, text));

@@ -39,11 +39,11 @@
 
 struct store;
 
-/* Receives what recovery and reading find. Slices are valid during the call, which must not call the store. A
- * non-zero return stops the walk and is returned. */
+/* Receives what recovery and reading find; epoch is that of the owner who wrote the batch. Slices are valid
+ * during the call, which must not call the store. A non-zero return stops the walk and is returned. */
 struct store_visitor {
     int (*row)(void *self, const struct stored_row *row);
-    int (*batch)(void *self, uint64_t seq, struct slice batch);
+    int (*batch)(void *self, uint64_t seq, uint64_t epoch, struct slice batch);
     int (*key)(void *self, uint8_t kind, uint64_t key_hash);
     void *self;
 };
@@ -68,8 +68,9 @@ struct store_ops {
      * bytes as before, which answers 0 and changes nothing. */
     int (*append)(struct store *s, uint64_t seq, struct slice batch, struct why *why);
     /* J: batches up to and including seq are no longer needed: their rows are durable. Never above what was
-     * folded. Durable on return, so a trimmed batch never comes back; costs a sync, so trim many at a time.
-     * seq at or below what is trimmed already answers 0; above batch_last ERR_INVALID. */
+     * folded, but as far below as their owner likes. Durable on return, so a trimmed batch never comes back;
+     * costs a sync, so trim many at a time. seq at or below what is trimmed already answers 0; above
+     * batch_last ERR_INVALID. */
     int (*trim)(struct store *s, uint64_t seq, struct why *why);
 
     /* H: insert or replace rows, all or none, durable on return. A row never replaces one of higher seq; that

@@ -51,10 +51,10 @@ static int count_row(void *self, const struct stored_row *row) {
     return c->visit->row(c->visit->self, row);
 }
 
-static int count_batch(void *self, uint64_t seq, struct slice batch) {
+static int count_batch(void *self, uint64_t seq, uint64_t epoch, struct slice batch) {
     struct counted *c = self;
     c->batches++;
-    return c->visit->batch(c->visit->self, seq, batch);
+    return c->visit->batch(c->visit->self, seq, epoch, batch);
 }
 
 static int count_key(void *self, uint8_t kind, uint64_t key_hash) {

@@ -93,8 +93,9 @@ static int see_row(void *self, const struct stored_row *in) {
     return 0;
 }
 
-static int see_batch(void *self, uint64_t seq, struct slice batch) {
+static int see_batch(void *self, uint64_t seq, uint64_t epoch, struct slice batch) {
     struct fixture *f = self;
+    (void)epoch;
     (void)seq;
     (void)batch;
     f->batches++;

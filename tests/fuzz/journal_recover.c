@@ -144,9 +144,10 @@ struct seen {
     unsigned unfinished;
 };
 
-static int see_batch(void *self, uint64_t seq, struct slice batch) {
+static int see_batch(void *self, uint64_t seq, uint64_t epoch, struct slice batch) {
     struct seen *seen = self;
     char bytes[16384];
+    FUZZ_CHECK(epoch == 1);
     FUZZ_CHECK(seen->last == 0 || seq == seen->last + 1);
     FUZZ_CHECK(seq <= BATCHES);
     FUZZ_CHECK(slice_equal(batch, batch_of(seq, bytes)));

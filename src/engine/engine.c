@@ -24,6 +24,7 @@ int engine_new(struct engine **out, const struct engine_options *options, struct
     memory_init(&e->memory, SIZE_MAX / 2); /* the limit is for new work only, see submit.c */
     table_init(&e->seats);
     order_init(&e->by_id);
+    order_init(&e->final_rows);
     due_heap_init(&e->due);
     table_init(&e->answers);
     order_init(&e->answers_by_id);
@@ -78,6 +79,7 @@ void engine_free(struct engine *e) {
     drop_everything(e);
     table_done(&e->seats);
     order_done(&e->by_id);
+    order_done(&e->final_rows);
     due_heap_done(&e->due);
     table_done(&e->answers);
     order_done(&e->answers_by_id);
@@ -110,6 +112,11 @@ void engine_durable(struct engine *e, uint64_t batch) {
 
 const struct transaction *engine_find(const struct engine *e, struct slice namespace_name, struct slice gid) {
     const struct seat *seat = seat_find(e, namespace_name, gid);
+    return seat == NULL ? NULL : &seat->transaction;
+}
+
+const struct transaction *engine_by_id(const struct engine *e, uint64_t id) {
+    const struct seat *seat = order_find(&e->by_id, id);
     return seat == NULL ? NULL : &seat->transaction;
 }
 

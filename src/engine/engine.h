@@ -42,7 +42,8 @@ void engine_tune(struct engine *e, const struct engine_options *options);
 
 /* Recovery, before the first turn: rows first, then the entries of every batch in order, then the keys, then
  * engine_recovered once. ERR_CORRUPT: what is stored contradicts itself (the why names the thing);
- * ERR_MEMORY. An entry of a thing whose row is final and already folded is ignored. */
+ * ERR_MEMORY. Entries of a transaction whose row is final are passed over: it is not needed any more, and the
+ * journal may keep them for long. */
 int engine_recover_row(struct engine *e, const struct stored_row *row, struct why *why);
 int engine_recover_entry(struct engine *e, uint64_t batch, const struct stored_entry *entry, struct why *why);
 int engine_recover_key(struct engine *e, uint8_t kind, uint64_t key_hash);
@@ -96,6 +97,7 @@ const struct rule_hits *engine_rule_hits(const struct engine *e);
 /* Reading, for lists, metrics and tests. Transactions in memory: unfinished ones and finished ones whose row
  * is not durable yet. */
 const struct transaction *engine_find(const struct engine *e, struct slice namespace_name, struct slice gid);
+const struct transaction *engine_by_id(const struct engine *e, uint64_t id);
 /* The transaction in memory with the greatest id below `before` (descending) or the smallest above it
  * (ascending); NULL at the end. */
 const struct transaction *engine_walk(const struct engine *e, uint64_t before, bool ascending);

@@ -287,6 +287,44 @@ static void folding_empties_memory_once_history_is_durable(void **state) {
     stage_close(&g);
 }
 
+/* The journal may keep records long after their transaction is final in history. */
+static void recovery_passes_over_what_is_final_in_history(void **state) {
+    struct stage g, h;
+    struct arena arena;
+    struct buffer journal;
+    struct stored_row row;
+    struct engine_figures figures;
+    (void)state;
+    stage_open(&g);
+    stage_open(&h);
+    buffer_init(&journal, 1 << 20);
+    branches[0] = branch("a", "{}");
+    submit(&g, MODE_SAGA, 1);
+    buffer_add_slice(&journal, buffer_slice(&g.effects.entries));
+    uint64_t id = engine_find(g.engine, SLICE("default"), SLICE("t"))->id;
+    assert_int_equal(engine_by_id(g.engine, id)->id, id);
+    assert_null(engine_by_id(g.engine, id + 1));
+    say(&g, 0, ROLE_FORWARD, 1, VERDICT_DONE, "{}");
+    buffer_add_slice(&journal, buffer_slice(&g.effects.entries));
+    engine_durable(g.engine, 1);
+    arena_init(&arena, 4096, 1 << 20);
+    assert_int_equal(engine_fold(g.engine, 2, &row, 1, 1 << 20, &arena), 1);
+    assert_int_equal(engine_recover_row(h.engine, &row, NULL), 0);
+    assert_int_equal(engine_recover_row(h.engine, &row, NULL), 0); /* also as the newest row */
+    assert_int_equal(take_batch(h.engine, buffer_slice(&journal)), 0);
+    engine_recovered(h.engine, g.now_ms);
+    engine_durable(h.engine, 1);
+    assert_null(engine_by_id(h.engine, id));
+    engine_figures(h.engine, &figures);
+    assert_int_equal(figures.in_memory, 0);
+    assert_int_equal(figures.unfolded, 0);
+    assert_int_equal(engine_trim_point(h.engine), 1);
+    buffer_done(&journal);
+    arena_done(&arena);
+    stage_close(&g);
+    stage_close(&h);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(saga_goes_forward_step_by_step),
@@ -296,6 +334,7 @@ int main(void) {
         cmocka_unit_test(a_clock_set_back_hides_no_attempt),
         cmocka_unit_test(recovery_counts_what_was_out_as_an_attempt),
         cmocka_unit_test(folding_empties_memory_once_history_is_durable),
+        cmocka_unit_test(recovery_passes_over_what_is_final_in_history),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,8 +10,13 @@
 static int transaction_row(struct engine *e, const struct stored_row *row, struct why *why) {
     if (row->id > e->last_id)
         e->last_id = row->id;
-    if (row->final)
+    if (row->final) {
+        if (order_reserve(&e->final_rows) != 0)
+            return why_set(why, ERR_MEMORY, "no memory for recovery");
+        if (order_find(&e->final_rows, row->id) == NULL)
+            order_add(&e->final_rows, row->id, e);
         return 0;
+    }
     if (seat_reserve(e) != 0)
         return why_set(why, ERR_MEMORY, "no memory for unfinished transactions; raise limits.memory");
     struct seat *seat = seat_new(e, row->id);
@@ -67,7 +72,7 @@ static int begin_again(struct engine *e, const struct stored_entry *entry, struc
 static int transaction_entry(struct engine *e, uint64_t batch, const struct stored_entry *entry) {
     struct seat *seat = order_find(&e->by_id, entry->id);
     int result = 0;
-    if (seat == NULL && entry->seq != 1)
+    if (seat == NULL && (entry->seq != 1 || order_find(&e->final_rows, entry->id) != NULL))
         return 0; /* final and folded: its row has more than this */
     if (seat == NULL) {
         result = begin_again(e, entry, &seat);
@@ -132,6 +137,7 @@ static void mark_interrupted(struct transaction *t, uint64_t until_ms) {
 }
 
 void engine_recovered(struct engine *e, uint64_t now_ms) {
+    order_done(&e->final_rows);
     /* Records from the future: the clock was set back, and tells neither what was due before nor when to go
      * on. */
     uint64_t until_ms = newest_ms(e) > now_ms ? UINT64_MAX : now_ms;

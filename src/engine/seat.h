@@ -68,10 +68,11 @@ struct audit_line {
 struct engine {
     struct engine_options options;
     struct memory memory;
-    struct table seats;   /* by seeded hash of (namespace, gid) */
-    struct order by_id;   /* seats */
-    struct due_heap due;  /* seats: next attempt or deadline */
-    struct table answers; /* by seeded hash of (namespace, key) */
+    struct table seats;      /* by seeded hash of (namespace, gid) */
+    struct order by_id;      /* seats */
+    struct due_heap due;     /* seats: next attempt or deadline */
+    struct order final_rows; /* during recovery: transactions whose records are passed over */
+    struct table answers;    /* by seeded hash of (namespace, key) */
     struct order answers_by_id;
     struct due_heap answers_due;
     struct filter seen;  /* every gid ever accepted, by stable hash */

@@ -33,6 +33,19 @@ static void purge(struct world *w) {
     }
 }
 
+/* As far as the engine allows, and the tail that is kept for event streams. */
+static void trim(struct world *w) {
+    uint64_t point = engine_trim_point(w->driver.engine);
+    uint64_t last = w->store.batch_last, tail = w->swarm.tail_batches;
+
+    if (point + tail > last)
+        point = last > tail ? last - tail : 0;
+    if (point <= w->store.batch_trimmed)
+        return;
+    SOMETIMES(trimmed);
+    sim_store_trim(&w->store, point);
+}
+
 static void fold_failed(struct world *w) {
     SOMETIMES(fold_failed);
     sim_store_fold_failed(&w->store);
@@ -58,10 +71,7 @@ static void fold_finished(struct world *w, void *subject, uint64_t number) {
     engine_folded(d->engine);
     if (w->store.replaced > replaced)
         SOMETIMES(fold_replaced);
-    if (engine_trim_point(d->engine) > w->store.batch_trimmed) {
-        SOMETIMES(trimmed);
-        sim_store_trim(&w->store, engine_trim_point(d->engine));
-    }
+    trim(w);
     purge(w);
     if (w->store.broken != NULL)
         world_fail(w, FAILURE_CORRECTNESS, "G2", "store: %s", w->store.broken);

@@ -151,6 +151,7 @@ void swarm_draw(struct swarm *s, uint64_t seed) {
     s->restart_ms = dice_between(&d, 0, 60000);
     s->drift_ppm = (int32_t)dice_between(&d, 0, 20000) - 10000;
     s->jump_ms = (int64_t)dice_between(&d, 0, 60000);
+    s->tail_batches = dice_below(&d, 2) == 0 ? 0 : (uint32_t)dice_between(&d, 1, 100);
     swarm_without(s, ~s->classes);
 }
 
@@ -258,8 +259,8 @@ void swarm_print(const struct swarm *s, FILE *to) {
     print_rate(to, "crash-again", s->double_crash);
     fprintf(to, " restart<=%" PRIu64 "ms drift=%dppm jump<=%" PRId64 "ms", s->restart_ms, s->drift_ppm,
             s->jump_ms);
-    fprintf(to, "\n  disk: sync=%" PRIu64 "us fold every %u turns, %u rows, keep %u batches", s->sync_us,
-            s->fold_every, s->fold_rows, s->keep_batches);
+    fprintf(to, "\n  disk: sync=%" PRIu64 "us fold every %u turns, %u rows, keep %u batches, tail %u",
+            s->sync_us, s->fold_every, s->fold_rows, s->keep_batches, s->tail_batches);
     print_rate(to, "unknown", s->append_unknown);
     print_rate(to, "full", s->append_full);
     print_rate(to, "error", s->append_error);

@@ -83,6 +83,7 @@ struct swarm {
     uint32_t fold_every; /* turns between two collections */
     uint32_t fold_rows;  /* at most in one */
     uint32_t keep_batches;
+    uint32_t tail_batches; /* the last ones are not trimmed, although they are folded */
 
     int32_t drift_ppm;
     int64_t jump_ms; /* at most, either way, at a restart */

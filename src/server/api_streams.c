@@ -1,6 +1,5 @@
 /* Events: a transaction's timeline and the stream of all, as JSON and as Server-Sent Events. */
 #include <assert.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "protocol/chronicle.h"
@@ -12,7 +11,7 @@ enum {
     HEARTBEAT_S = 15,
     PUMP_BYTES = 64 * 1024,  /* written at a time */
     SLOW_BYTES = 256 * 1024, /* a reader with more than this waiting is left alone */
-    NEXT_BYTES = 48,
+    NEXT_BYTES = 80,
 };
 
 static const char json[] = "application/json";
@@ -21,17 +20,35 @@ static void begin_again(struct visit *v);
 
 /* --- ids --- */
 
-/* "A-B": two numbers. */
-static bool read_pair(struct slice text, uint64_t *first, uint64_t *second) {
-    size_t dash = slice_find(text, '-');
-    uint64_t a;
-    uint64_t b = 0;
-    if (slice_u64(slice_upto(text, dash), &a) != 0)
+/* "A-B-C": numbers, at least one. Returns how many there are; 0: it is something else. */
+static size_t read_numbers(struct slice text, uint64_t *numbers, size_t max) {
+    for (size_t count = 0; count < max; count++) {
+        size_t dash = slice_find(text, '-');
+        if (slice_u64(slice_upto(text, dash), &numbers[count]) != 0)
+            return 0;
+        if (dash == text.length)
+            return count + 1;
+        text = slice_from(text, dash + 1);
+    }
+    return 0;
+}
+
+/* Numbers that are no place are from somewhere else: their reader has missed an unknown number of events. */
+static bool read_place(struct slice text, struct feed_place *out) {
+    uint64_t n[3];
+    size_t count = read_numbers(text, n, 3);
+    *out = count == 3 ? (struct feed_place){ .epoch = n[0], .batch = n[1], .index = n[2] }
+                      : (struct feed_place){ .batch = UINT64_MAX };
+    return count > 0;
+}
+
+/* "SEQ-INDEX", or a list's "SEQ". */
+static bool read_record(struct slice text, uint64_t *seq, uint64_t *index) {
+    uint64_t n[2] = { 0, 0 };
+    if (read_numbers(text, n, 2) == 0 || n[0] > UINT32_MAX)
         return false;
-    if (dash < text.length && slice_u64(slice_from(text, dash + 1), &b) != 0)
-        return false;
-    *first = a;
-    *second = b;
+    *seq = n[0];
+    *index = n[1];
     return true;
 }
 
@@ -62,16 +79,36 @@ static bool refuse_id(struct visit *v, struct slice id) {
 
 /* --- writing --- */
 
-static void add_event(struct buffer *to, uint64_t a, uint64_t b, struct slice name, struct slice data) {
-    buffer_add_text(to, "id: ");
-    buffer_add_u64(to, a);
+static void add_place(struct buffer *to, struct feed_place place) {
+    buffer_add_u64(to, place.epoch);
     buffer_add_byte(to, '-');
-    buffer_add_u64(to, b);
+    buffer_add_u64(to, place.batch);
+    buffer_add_byte(to, '-');
+    buffer_add_u64(to, place.index);
+}
+
+/* What follows an event's id. */
+static void add_content(struct buffer *to, struct slice name, struct slice data) {
     buffer_add_text(to, "\nevent: ");
     buffer_add_slice(to, name);
     buffer_add_text(to, "\ndata: ");
     buffer_add_slice(to, data);
     buffer_add_text(to, "\n\n");
+}
+
+static void add_feed_event(struct buffer *to, struct feed_place place, struct slice name, struct slice data) {
+    buffer_add_text(to, "id: ");
+    add_place(to, place);
+    add_content(to, name, data);
+}
+
+static void add_record_event(struct buffer *to, uint32_t seq, size_t index, struct slice name,
+                             struct slice data) {
+    buffer_add_text(to, "id: ");
+    buffer_add_u64(to, seq);
+    buffer_add_byte(to, '-');
+    buffer_add_u64(to, index);
+    add_content(to, name, data);
 }
 
 /* No stream any more. One that reads its transaction again is in no list meanwhile, but counts. */
@@ -86,6 +123,14 @@ static void leave(struct visit *v) {
     exchange_end(&v->exchange);
 }
 
+/* It is of this stream's transaction, and not told yet. */
+static bool is_next(const struct visit *v, const struct feed_event *event) {
+    if (event->kind != STORED_TRANSACTION || event->id != v->part.stream.transaction)
+        return false;
+    return event->seq > v->part.stream.seq ||
+           (event->seq == v->part.stream.seq && event->index >= v->part.stream.index);
+}
+
 /* What of the feed belongs to this stream, from where it stands. Returns whether the stream goes on. */
 static bool pump(struct visit *v) {
     struct daemon *d = v->daemon;
@@ -98,18 +143,17 @@ static bool pump(struct visit *v) {
     buffer_clear(text);
     while (!last && text->length < PUMP_BYTES &&
            (code = feed_next(d->feed, v->part.stream.after, &event)) == 0) {
-        v->part.stream.after = event.number;
+        v->part.stream.after = event.place;
         if (v->part.stream.all) {
-            add_event(text, d->epoch, event.number, event.name, event.json);
+            add_feed_event(text, event.place, event.name, event.json);
             continue;
         }
-        if (event.transaction != v->part.stream.transaction || event.seq < v->part.stream.seq)
+        if (!is_next(v, &event))
             continue;
-        uint64_t index = event.seq == v->part.stream.seq ? v->part.stream.index : 0;
         v->part.stream.seq = event.seq;
-        v->part.stream.index = index + 1;
+        v->part.stream.index = event.index + 1;
         last = event.last;
-        add_event(text, event.seq, index, event.name, event.json);
+        add_record_event(text, event.seq, event.index, event.name, event.json);
     }
     if (code == ERR_LIMIT && !v->part.stream.all) {
         begin_again(v);
@@ -117,8 +161,8 @@ static bool pump(struct visit *v) {
     }
     if (code == ERR_LIMIT) {
         v->part.stream.after = feed_newest(d->feed);
-        add_event(text, d->epoch, v->part.stream.after, SLICE("lagged"),
-                  SLICE("{\"read_again\":\"/v1/transactions\"}"));
+        add_feed_event(text, v->part.stream.after, SLICE("lagged"),
+                       SLICE("{\"read_again\":\"/v1/transactions\"}"));
     }
     (void)exchange_write(&v->exchange, buffer_slice(text));
     if (last)
@@ -187,48 +231,44 @@ static void list_feed(struct visit *v) {
     struct daemon *d = v->daemon;
     struct feed_event event;
     struct json_writer w;
-    char next[NEXT_BYTES];
-    uint64_t after = v->part.stream.after;
+    struct buffer next;
+    struct feed_place after = v->part.stream.after;
+    buffer_init(&next, NEXT_BYTES);
     json_writer_init(&w, visit_scratch(v));
     json_put_object(&w, NULL);
     json_put_array(&w, "items");
     for (uint32_t count = 0; count < v->query.limit; count++) {
         int code = feed_next(d->feed, after, &event);
         if (code == ERR_LIMIT) {
-            /* What is gone is gone, and an id of another life says nothing: begin with what there is. */
-            after = feed_oldest(d->feed) - 1;
+            /* What is gone is gone: begin with what there is. */
+            after = feed_floor(d->feed);
             code = feed_next(d->feed, after, &event);
         }
         if (code != 0)
             break;
-        after = event.number;
+        after = event.place;
         json_put_raw(&w, NULL, event.json);
     }
     json_put_end(&w);
-    snprintf(next, sizeof next, "%llu-%llu", (unsigned long long)d->epoch, (unsigned long long)after);
-    json_put_text(&w, "next", next);
+    add_place(&next, after);
+    json_put_string(&w, "next", buffer_slice(&next));
     json_put_end(&w);
+    buffer_done(&next);
     visit_answer(v, 200, json);
 }
 
 void api_events(struct visit *v) {
     struct daemon *d = v->daemon;
-    uint64_t epoch = d->epoch;
     struct slice id;
     bool stream = wants_stream(v);
     if (stream && admit_stream(v) != 0)
         return;
     feed_watch(d->feed, daemon_now_ms(d));
     v->part.stream.all = true;
-    v->part.stream.after = stream ? feed_newest(d->feed) : 0;
-    if (wanted_id(v, &id)) {
-        if (!read_pair(id, &epoch, &v->part.stream.after)) {
-            refuse_id(v, id);
-            return;
-        }
-        /* An id of another life, or of the future, has missed an unknown number of events. */
-        if (epoch != d->epoch)
-            v->part.stream.after = UINT64_MAX - 1;
+    v->part.stream.after = stream ? feed_newest(d->feed) : feed_floor(d->feed);
+    if (wanted_id(v, &id) && !read_place(id, &v->part.stream.after)) {
+        refuse_id(v, id);
+        return;
     }
     if (!stream) {
         list_feed(v);
@@ -263,7 +303,7 @@ static int add_records(struct visit *v, const struct transaction *t, struct buff
             buffer_clear(&line);
             json_writer_init(&w, &line);
             chronicle_put(&w, t, &r, seq, i);
-            add_event(to, seq, i, slice_text(chronicle_event(&r, i)), buffer_slice(&line));
+            add_record_event(to, seq, i, slice_text(chronicle_event(&r, i)), buffer_slice(&line));
         }
         v->part.stream.seq = seq;
         v->part.stream.index = chronicle_count(&r);
@@ -371,7 +411,7 @@ void api_timeline(struct visit *v) {
     v->part.stream.limit = names_limit(v->exchange.request.query) ? v->query.limit : 0;
     if (v->part.stream.follow && admit_stream(v) != 0)
         return;
-    if (wanted_id(v, &id) && (!read_pair(id, &seq, &index) || seq > UINT32_MAX)) {
+    if (wanted_id(v, &id) && !read_record(id, &seq, &index)) {
         refuse_id(v, id);
         return;
     }

@@ -31,6 +31,7 @@ enum {
 struct chores {
     struct engine *engine;
     struct chores_port port;
+    struct tail tail;
     struct arena arena; /* images of the rows under way */
     struct stored_row rows[FOLD_ROWS];
     size_t row_count;
@@ -51,8 +52,15 @@ struct chores {
     struct chores_figures figures;
 };
 
+static void purge_every(struct chores *u, uint64_t retain_ms) {
+    uint64_t every = retain_ms / 4;
+    every = every < PURGE_EVERY_MS_MIN ? PURGE_EVERY_MS_MIN : every;
+    u->purge_every_ms = every > PURGE_EVERY_MS_MAX ? PURGE_EVERY_MS_MAX : every;
+    u->purge_due_ms = 0; /* the next round sets it */
+}
+
 int chores_new(struct chores **out, struct engine *engine, const struct chores_port *port,
-               uint64_t retain_ms) {
+               const struct tail *tail, uint64_t retain_ms) {
     struct chores *u = calloc(1, sizeof *u);
     if (u == NULL)
         return ERR_MEMORY;
@@ -60,7 +68,8 @@ int chores_new(struct chores **out, struct engine *engine, const struct chores_p
     u->port = *port;
     u->purge_kind = STORED_TRANSACTION;
     arena_init(&u->arena, FOLD_BYTES, SIZE_MAX / 2);
-    chores_retain(u, retain_ms);
+    u->tail = *tail;
+    purge_every(u, retain_ms);
     *out = u;
     return 0;
 }
@@ -72,28 +81,31 @@ void chores_free(struct chores *u) {
     free(u);
 }
 
-void chores_retain(struct chores *u, uint64_t retain_ms) {
-    uint64_t every = retain_ms / 4;
-    every = every < PURGE_EVERY_MS_MIN ? PURGE_EVERY_MS_MIN : every;
-    u->purge_every_ms = every > PURGE_EVERY_MS_MAX ? PURGE_EVERY_MS_MAX : every;
-    u->purge_due_ms = 0; /* the next round sets it */
+void chores_retain(struct chores *u, uint64_t retain_ms, uint64_t keep_bytes) {
+    purge_every(u, retain_ms);
+    tail_limit(&u->tail, keep_bytes, retain_ms);
+    u->fold_due_ms = 0; /* the tail may be too long now */
 }
 
-static void trim(struct chores *u, uint64_t now_ms) {
-    uint64_t point = engine_trim_point(u->engine);
-    if (point <= u->figures.trimmed)
-        return;
-    if (now_ms < u->trim_due_ms && point < u->figures.trimmed + TRIM_BATCHES)
-        return;
-    CRASH_POINT(TRIM_ASKED);
-    u->figures.trimmed = point;
-    u->trim_due_ms = now_ms + TRIM_EVERY_MS;
-    u->port.trim(u->port.self, point);
+/* Returns when there may be more to trim although no batch came. */
+static uint64_t trim(struct chores *u, uint64_t now_ms, uint64_t durable) {
+    uint64_t folded = engine_trim_point(u->engine);
+    uint64_t passed = tail_point(&u->tail, now_ms);
+    uint64_t point = folded < passed ? folded : passed;
+    if (point > u->figures.trimmed &&
+        (now_ms >= u->trim_due_ms || point >= u->figures.trimmed + TRIM_BATCHES)) {
+        CRASH_POINT(TRIM_ASKED);
+        u->figures.trimmed = point;
+        u->trim_due_ms = now_ms + TRIM_EVERY_MS;
+        u->port.trim(u->port.self, point);
+    }
+    /* Records that wait for their thing's end, or for the next batch, are looked at again with it. */
+    return u->figures.trimmed < point || folded < durable ? now_ms + TRIM_EVERY_MS : tail_due(&u->tail);
 }
 
 /* Batches before this one are held back by nothing that waits, neither by count nor by age. */
 static uint64_t keep_from(struct chores *u, uint64_t now_ms, uint64_t durable, uint64_t journal_bytes) {
-    uint64_t keep = journal_bytes > JOURNAL_LARGE ? KEEP_BATCHES_LARGE : KEEP_BATCHES;
+    uint64_t keep = journal_bytes > JOURNAL_LARGE + u->tail.bytes_max ? KEEP_BATCHES_LARGE : KEEP_BATCHES;
     uint64_t from = durable > keep ? durable - keep : 0;
     if (now_ms >= u->mark_due_ms) {
         u->mark_old = u->mark;
@@ -117,12 +129,10 @@ static void collect_rows(struct chores *u, uint64_t now_ms, uint64_t durable, ui
         u->fold_due_ms = now_ms;
         return;
     }
-    trim(u, now_ms);
+    uint64_t again_ms = trim(u, now_ms, durable);
     u->folded_up = u->row_count == 0;
     if (u->row_count == 0) {
-        /* Records that wait for their thing's end, or for the next batch, are looked at again with it. */
-        if (u->figures.trimmed < durable)
-            u->fold_due_ms = now_ms + TRIM_EVERY_MS;
+        u->fold_due_ms = again_ms;
         return;
     }
     CRASH_POINT(FOLD_COLLECTED);
@@ -147,7 +157,8 @@ void chores_round(struct chores *u, uint64_t now_ms, uint64_t durable, uint64_t 
         begin_purge(u, now_ms);
 }
 
-void chores_poke(struct chores *u, uint64_t now_ms) {
+void chores_poke(struct chores *u, uint64_t batch, size_t bytes, uint64_t now_ms) {
+    tail_add(&u->tail, batch, bytes, now_ms);
     if (!u->folding && u->fold_due_ms > now_ms + FOLD_EVERY_MS)
         u->fold_due_ms = now_ms + FOLD_EVERY_MS;
 }

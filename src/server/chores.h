@@ -1,6 +1,6 @@
 /* Chores: the upkeep that the store needs beside the turns. Rows are folded into history, batches that
- * nothing needs any more are trimmed off the journal, and old final rows are purged by retention (design.md
- * section 2).
+ * nothing needs any more are trimmed off the journal, except for its tail (server/tail.h), and old final rows
+ * are purged by retention (design.md section 2).
  *
  * Every piece of work is a slice: few enough rows that gathering them takes the loop less than a millisecond,
  * and one slice of each kind under way at a time. The loop calls chores_round when chores_due says so; the
@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "engine/engine.h"
+#include "server/tail.h"
 
 struct chores;
 
@@ -26,17 +27,19 @@ struct chores_port {
     void (*purge)(void *self, uint8_t kind, uint64_t now_ms, uint64_t cursor, size_t max);
 };
 
-/* engine outlives chores. retain_ms: the shorter retention, which says how often purging is worth a look.
- * ERR_MEMORY. */
+/* engine outlives chores. tail: what of the journal is there, and how much of it is to be kept although it is
+ * folded; copied. retain_ms: the shorter retention, which says how often purging is worth a look. ERR_MEMORY.
+ */
 int chores_new(struct chores **out, struct engine *engine, const struct chores_port *port,
-               uint64_t retain_ms);
+               const struct tail *tail, uint64_t retain_ms);
 void chores_free(struct chores *u); /* NULL is fine; nothing may be under way */
-void chores_retain(struct chores *u, uint64_t retain_ms);
+/* New settings. */
+void chores_retain(struct chores *u, uint64_t retain_ms, uint64_t keep_bytes);
 
 /* Begin what is worth beginning. durable is the last durable batch. */
 void chores_round(struct chores *u, uint64_t now_ms, uint64_t durable, uint64_t journal_bytes);
 /* A batch became durable: there is something to fold, soon. */
-void chores_poke(struct chores *u, uint64_t now_ms);
+void chores_poke(struct chores *u, uint64_t batch, size_t bytes, uint64_t now_ms);
 /* When to call chores_round again; UINT64_MAX: after the next chores_poke or report. */
 uint64_t chores_due(const struct chores *u);
 /* The daemon stops: no more purging, and what is final is folded at once, so that history.db tells it all.

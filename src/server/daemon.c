@@ -30,6 +30,7 @@ enum {
     WATCH_EVERY_MS = 1000,
     DRAIN_MS = 10000, /* after this open connections are cut */
     DRAIN_AGAIN_MS = 150,
+    FEED_BYTES = 64 * 1024 * 1024,
     FILES_KEPT = 32, /* descriptors for the store, the log, backups and libuv's own use */
 };
 
@@ -220,6 +221,26 @@ static int open_directory(struct daemon *d, struct why *why) {
     return 0;
 }
 
+static int recover(struct daemon *d, struct recovery_figures *figures, struct why *why) {
+    struct recovery_watchers watchers = { .tail = &d->tail };
+    struct store_usage usage;
+    size_t events = settings_number(&d->settings, SETTING_LIMITS_STREAM_BACKLOG);
+    d->store->ops->usage(d->store, &usage);
+    d->epoch = usage.epoch;
+    tail_init(&d->tail, settings_number(&d->settings, SETTING_STORE_EVENTS_KEEP),
+              shorter_retention(&d->settings));
+    int code = feed_new(&d->feed, events, FEED_BYTES, usage.epoch, usage.batch_trimmed);
+    watchers.feed = d->feed;
+    if (code == 0)
+        code = refill_new(&watchers.refill, d->feed, events, FEED_BYTES);
+    if (code != 0)
+        return why_set(why, code, "no memory for events; lower limits.stream_backlog");
+    d->announcer.feed = d->feed;
+    code = recovery_run(d->store, d->engine, &watchers, daemon_now_ms(d), figures, why);
+    refill_free(watchers.refill);
+    return code;
+}
+
 static int open_engine(struct daemon *d, struct why *why) {
     struct engine_options options = daemon_engine_options(&d->settings, random_u64(loop_random(d->loop)));
     struct recovery_figures figures;
@@ -229,11 +250,13 @@ static int open_engine(struct daemon *d, struct why *why) {
         code = engine_new(&d->engine, &options, why);
     }
     if (code == 0)
-        code = recovery_run(d->store, d->engine, daemon_now_ms(d), &figures, why);
+        code = recover(d, &figures, why);
     if (code != 0)
         return code;
-    d->rows_recovered = figures.rows;
+    d->rows_recovered = figures.rows_open;
     loop_refresh(d->loop);
+    if (figures.batches > 0)
+        feed_expect(d->feed, daemon_now_ms(d));
     logs_say(LOG_READY, "%llu rows, %llu batches, %llu records in %llu ms", (unsigned long long)figures.rows,
              (unsigned long long)figures.batches, (unsigned long long)figures.entries,
              (unsigned long long)figures.took_ms);
@@ -251,7 +274,6 @@ static int open_driver(struct daemon *d, struct why *why) {
         recovered.in_memory > d->rows_recovered ? recovered.in_memory - d->rows_recovered : 0;
     if (d->store->ops->count(d->store, counts, NULL) == 0)
         d->rows_at_start = counts[STORED_TRANSACTION] + without_row;
-    d->epoch = usage.epoch;
     struct committer_options options = { .store = d->store, .post = ports_post, .post_context = d->loop };
     int code = committer_open(&d->committer, &options, why);
     if (code != 0)
@@ -262,10 +284,7 @@ static int open_driver(struct daemon *d, struct why *why) {
     struct driver_limits limits = daemon_driver_limits(&d->settings);
     code = driver_new(&d->driver, d->engine, &port, &limits, usage.batch_last);
     if (code == 0)
-        code = chores_new(&d->chores, d->engine, &chores, shorter_retention(&d->settings));
-    if (code == 0)
-        code = feed_new(&d->feed, settings_number(&d->settings, SETTING_LIMITS_STREAM_BACKLOG),
-                        64 * 1024 * 1024);
+        code = chores_new(&d->chores, d->engine, &chores, &d->tail, shorter_retention(&d->settings));
     engine_durable(d->engine, usage.batch_last);
     waiters_init(&d->waiters, d->loop);
     space_init(&d->space, d->data, settings_number(&d->settings, SETTING_STORE_LOW_WATER));
@@ -390,6 +409,7 @@ int daemon_open(struct daemon *d, struct why *why) {
     chain_init(&d->streams);
     buffer_init(&d->scratch, SIZE_MAX / 2);
     buffer_init(&d->event_text, SIZE_MAX / 2);
+    announcer_init(&d->announcer, NULL);
     memory_init(&d->list_memory, SIZE_MAX / 2);
     arena_init(&d->event_arena, 4096, SIZE_MAX / 2);
     int code = open_loop(d, why);
@@ -515,6 +535,7 @@ void daemon_close(struct daemon *d) {
     }
     chores_free(d->chores);
     driver_free(d->driver);
+    announcer_done(&d->announcer);
     feed_free(d->feed);
     engine_free(d->engine);
     access_close(d->access);

@@ -14,6 +14,7 @@
 #include "net/loop.h"
 #include "net/timer.h"
 #include "server/access.h"
+#include "server/announcer.h"
 #include "server/chores.h"
 #include "server/driver.h"
 #include "server/feed.h"
@@ -41,6 +42,8 @@ struct daemon {
     struct chores *chores;
     struct waiters waiters;
     struct feed *feed;
+    struct announcer announcer;
+    struct tail tail; /* what recovery found; chores go on with a copy */
     struct space space;
     struct egress_book *egress;
     struct address listen_address;
@@ -56,7 +59,7 @@ struct daemon {
     struct timer stop_timer; /* how long draining may take */
     uint64_t epoch;          /* of the store: grows with every start */
     uint64_t started_ms;
-    uint64_t rows_recovered;   /* rows that recovery read */
+    uint64_t rows_recovered;   /* of unfinished transactions, that recovery read */
     uint64_t rows_at_start;    /* transactions there were, in history or only in the journal */
     struct memory list_memory; /* for transactions read from rows */
     uint64_t shed_busy;        /* new work refused, for metrics */

@@ -209,10 +209,6 @@ int driver_remember(struct driver *d, struct slice namespace_name, struct slice 
     return code;
 }
 
-uint64_t driver_batch(const struct driver *d) {
-    return d->batch;
-}
-
 static uint32_t waiting(const struct driver *d) {
     return d->gathering->effects.entry_count + (d->flight == NULL ? 0 : d->flight->effects.entry_count);
 }
@@ -410,7 +406,8 @@ void driver_appended(struct driver *d, int code, const char *say) {
     d->opened_us = d->port.now_us(d->port.self);
     d->flight = NULL;
     engine_durable(d->engine, d->figures.durable);
-    d->port.durable(d->port.self, d->figures.durable);
+    d->port.durable(d->port.self, d->figures.durable, buffer_slice(&turn->effects.entries),
+                    turn->effects.entry_count);
     open_envelope(d, turn);
 }
 

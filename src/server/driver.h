@@ -61,10 +61,10 @@ struct driver_port {
     void (*find)(void *self, struct driver_load *load, uint64_t key_hash, struct slice namespace_name,
                  struct slice gid);
     void (*call)(void *self, const struct call *call); /* -> driver_outcome, exactly once */
-    /* During a step: a transaction has new records. Render and seal what watchers shall see. */
+    /* During a step: a transaction has new records. */
     void (*changed)(void *self, const struct change *change);
-    /* Every batch up to this one is durable, and its envelope is about to be opened. */
-    void (*durable)(void *self, uint64_t batch);
+    /* This batch, of so many entries, is durable, and its envelope is about to be opened. */
+    void (*durable)(void *self, uint64_t seq, struct slice batch, uint32_t entries);
     /* The store failed for good: nothing more will leave. code is ERR_IO, ERR_FENCED, ERR_MEMORY ... */
     void (*stop)(void *self, int code, const char *say);
 };
@@ -93,9 +93,6 @@ void driver_unseal(struct driver_seal *seal); /* its owner goes away; fine when 
 /* Remember the answer to an Idempotency-Key in the gathering turn; ERR_LIMIT when the turn is full. */
 int driver_remember(struct driver *d, struct slice namespace_name, struct slice key,
                     const uint8_t fingerprint[32], uint16_t http, struct slice body);
-
-/* The batch that a step made now would be in. */
-uint64_t driver_batch(const struct driver *d);
 
 /* May new work come in? Asked before a submit is stepped. */
 enum driver_admission {

@@ -86,8 +86,11 @@ static void changed(void *self, const struct change *change) {
     (void)change;
 }
 
-static void durable(void *self, uint64_t batch) {
-    ((struct world *)self)->durable = batch;
+static void durable(void *self, uint64_t seq, struct slice batch, uint32_t entries) {
+    struct world *w = self;
+    assert_true(entries > 0);
+    assert_true(batch.length == w->batch_length);
+    w->durable = seq;
 }
 
 static void stop(void *self, int code, const char *say) {

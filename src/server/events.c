@@ -1,49 +1,24 @@
 #include "server/events.h"
 
-#include "protocol/chronicle.h"
-#include "server/logs.h"
+#include "server/announcer.h"
 #include "server/stream.h"
 
-/* Every new record as its events, into the feed. */
-static void record_events(struct daemon *d, const struct change *change) {
-    const struct transaction *t = change->transaction;
-    struct image_cursor cursor;
-    struct slice bytes;
-    uint32_t seq = 0;
-    transaction_records(t, &cursor);
-    while (transaction_next_record(&cursor, &bytes)) {
-        struct record r;
-        if (++seq <= change->seq_before)
-            continue;
-        arena_reset(&d->event_arena);
-        if (record_decode(bytes, &d->event_arena, &r) != 0)
-            continue;
-        size_t count = chronicle_count(&r);
-        for (size_t i = 0; i < count; i++) {
-            struct json_writer w;
-            buffer_clear(&d->event_text);
-            json_writer_init(&w, &d->event_text);
-            chronicle_put(&w, t, &r, seq, i);
-            struct feed_event event = {
-                .transaction = t->id,
-                .batch = driver_batch(d->driver),
-                .seq = seq,
-                .last = change->finished && seq == t->seq && i + 1 == count,
-                .name = slice_text(chronicle_event(&r, i)),
-                .json = buffer_slice(&d->event_text),
-            };
-            feed_add(d->feed, &event);
-        }
-    }
-}
-
 void events_changed(struct daemon *d, const struct change *change) {
-    if (feed_wants(d->feed, daemon_now_ms(d)))
-        record_events(d, change);
     if (change->finished)
         waiters_final(&d->waiters, change->transaction);
 }
 
-void events_durable(struct daemon *d) {
+/* A transaction leaves memory only when its row is durable, and it is folded only after its last batch. */
+static const struct transaction *find_transaction(void *self, uint64_t id) {
+    return engine_by_id(((struct daemon *)self)->engine, id);
+}
+
+void events_durable(struct daemon *d, uint64_t seq, struct slice batch, uint32_t entries) {
+    const struct announcer_source source = { .self = d, .transaction = find_transaction };
+    feed_batch(d->feed, seq, d->epoch);
+    if (feed_wants(d->feed, entries, daemon_now_ms(d)))
+        announcer_batch(&d->announcer, &source, seq, batch);
+    else
+        feed_forget(d->feed, feed_place_end(d->feed, seq));
     stream_pump(d);
 }

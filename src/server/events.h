@@ -1,5 +1,6 @@
-/* Events: what changes make for those who watch. A change is rendered into the feed during its step, while
- * its transaction is at hand, and wakes who waits for its end; the streams are told when it is durable. */
+/* Events: what changes make for those who watch. A batch that has become durable is announced in the feed
+ * while its transactions are still in memory, and the streams are told; whoever waits for a transaction's end
+ * is woken by the step that ends it. */
 #ifndef SERVER_EVENTS_H
 #define SERVER_EVENTS_H
 
@@ -7,7 +8,8 @@
 
 /* A step gave this transaction new records. */
 void events_changed(struct daemon *d, const struct change *change);
-/* More of the feed may be shown. */
-void events_durable(struct daemon *d);
+/* This batch, of so many entries, is durable. Called for every batch in order, before anything of it can have
+ * been folded. */
+void events_durable(struct daemon *d, uint64_t seq, struct slice batch, uint32_t entries);
 
 #endif

@@ -67,11 +67,10 @@ static void changed(void *self, const struct change *change) {
     events_changed(self, change);
 }
 
-static void durable(void *self, uint64_t batch) {
+static void durable(void *self, uint64_t seq, struct slice batch, uint32_t entries) {
     struct daemon *d = self;
-    feed_durable(d->feed, batch);
-    events_durable(d);
-    chores_poke(d->chores, daemon_now_ms(d));
+    events_durable(d, seq, batch, entries);
+    chores_poke(d->chores, seq, batch.length, daemon_now_ms(d));
 }
 
 static void stop(void *self, int code, const char *say_what) {

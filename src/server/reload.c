@@ -68,7 +68,8 @@ static void put_into_force(struct daemon *d, struct settings *fresh, struct egre
     uint64_t failed = settings_number(&d->settings, SETTING_STORE_RETAIN_FAILED);
     engine_tune(d->engine, &options);
     driver_limit(d->driver, &limits);
-    chores_retain(d->chores, finished < failed ? finished : failed);
+    chores_retain(d->chores, finished < failed ? finished : failed,
+                  settings_number(&d->settings, SETTING_STORE_EVENTS_KEEP));
     http_server_limit(d->http, &http);
     d->space.low_water = settings_number(&d->settings, SETTING_STORE_LOW_WATER);
     logs_set(settings_number(&d->settings, SETTING_OBSERVE_LOG) == 1,

@@ -1,5 +1,6 @@
 /* Event streams: visits that read the feed as Server-Sent Events, until they leave, fall behind or their
- * transaction is final. Ids are resumable: "EPOCH-NUMBER" for all transactions, "SEQ-INDEX" for one.
+ * transaction is final. Ids are resumable, over a restart too: a place in the feed ("EPOCH-BATCH-INDEX") for
+ * all transactions, "SEQ-INDEX" for one.
  *
  * A reader that does not keep up is not waited for: what it has not read stays in the feed, and when that is
  * gone it is told `lagged`. */

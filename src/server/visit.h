@@ -44,7 +44,7 @@ struct visit {
         struct {
             struct chain link; /* in daemon.streams */
             uint64_t transaction;
-            uint64_t after; /* number in the feed */
+            struct feed_place after;
             uint64_t seq;   /* of a transaction's own stream: up to this record ... */
             uint64_t index; /* ... and so many of its events were told */
             uint32_t limit;

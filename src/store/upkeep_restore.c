@@ -128,7 +128,7 @@ static void say_checks(struct stopped_store *s, struct buffer *report) {
     sqlite_history_visit(&s->history, UINT64_MAX >> 1, &visit, NULL);
     buffer_add_format(
         report,
-        "Restored to batch %llu; the epoch is now %llu. %llu batches are still to be folded; at least %llu "
+        "Restored to batch %llu; the epoch is now %llu. %llu batches are in its journal; at least %llu "
         "transactions are unfinished in it.\n"
         "Whatever was done after the copy was taken is not in it. Check, before and after settled is "
         "started:\n"

@@ -131,18 +131,13 @@ static bool is_next(const struct visit *v, const struct feed_event *event) {
            (event->seq == v->part.stream.seq && event->index >= v->part.stream.index);
 }
 
-/* What of the feed belongs to this stream, from where it stands. Returns whether the stream goes on. */
-static bool pump(struct visit *v) {
-    struct daemon *d = v->daemon;
-    struct buffer *text = &d->event_text;
+/* What of the feed belongs to this stream, from where it stands, as text of about PUMP_BYTES; 0: there may be
+ * more. *last: the stream's transaction is final. */
+static int take_events(struct visit *v, struct buffer *text, bool *last) {
     struct feed_event event;
-    bool last = false;
     int code = 0;
-    if (exchange_queued(&v->exchange) > SLOW_BYTES)
-        return true;
-    buffer_clear(text);
-    while (!last && text->length < PUMP_BYTES &&
-           (code = feed_next(d->feed, v->part.stream.after, &event)) == 0) {
+    while (!*last && text->length < PUMP_BYTES &&
+           (code = feed_next(v->daemon->feed, v->part.stream.after, &event)) == 0) {
         v->part.stream.after = event.place;
         if (v->part.stream.all) {
             add_feed_event(text, event.place, event.name, event.json);
@@ -152,22 +147,37 @@ static bool pump(struct visit *v) {
             continue;
         v->part.stream.seq = event.seq;
         v->part.stream.index = event.index + 1;
-        last = event.last;
+        *last = event.last;
         add_record_event(text, event.seq, event.index, event.name, event.json);
     }
-    if (code == ERR_LIMIT && !v->part.stream.all) {
-        begin_again(v);
-        return false;
+    return code;
+}
+
+/* Write what there is, as long as the reader keeps up. Returns whether the stream goes on. */
+static bool pump(struct visit *v) {
+    struct daemon *d = v->daemon;
+    struct buffer *text = &d->event_text;
+    bool last = false;
+    for (int code = 0; code == 0 && exchange_queued(&v->exchange) <= SLOW_BYTES;) {
+        buffer_clear(text);
+        code = take_events(v, text, &last);
+        if (code == ERR_LIMIT && !v->part.stream.all) {
+            begin_again(v);
+            return false;
+        }
+        if (code == ERR_LIMIT) {
+            v->part.stream.after = feed_newest(d->feed);
+            add_feed_event(text, v->part.stream.after, SLICE("lagged"),
+                           SLICE("{\"read_again\":\"/v1/transactions\"}"));
+        }
+        if (exchange_write(&v->exchange, buffer_slice(text)) != 0)
+            return true; /* its connection is broken: it will be gone soon */
+        if (last) {
+            leave(v);
+            return false;
+        }
     }
-    if (code == ERR_LIMIT) {
-        v->part.stream.after = feed_newest(d->feed);
-        add_feed_event(text, v->part.stream.after, SLICE("lagged"),
-                       SLICE("{\"read_again\":\"/v1/transactions\"}"));
-    }
-    (void)exchange_write(&v->exchange, buffer_slice(text));
-    if (last)
-        leave(v);
-    return !last;
+    return true;
 }
 
 void stream_pump(struct daemon *d) {

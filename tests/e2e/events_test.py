@@ -1,11 +1,12 @@
 """Timelines and streams: JSON, Server-Sent Events, resume."""
 
 import json
+import os
 import socket
 import threading
 import time
 
-from kit import Gate, equal, eventually, need, problem, shared_daemon, shared_site
+from kit import Daemon, Gate, Participants, Site, equal, eventually, need, problem, run_settle, scratch, shared_daemon, shared_site
 
 
 class Stream:
@@ -64,7 +65,6 @@ def test_a_timeline_tells_the_story():
 
 
 def test_a_timeline_outlives_a_restart():
-    from kit import Daemon
     d, s = Daemon().start(), shared_site()
     s.on("a/do", 500, 200)
     d.run(s.saga(s.step("a")))
@@ -156,21 +156,198 @@ def test_a_strange_last_event_id_is_told():
         stream.close()
 
 
-def test_a_resume_over_a_restart_is_told_or_complete():
-    from kit import Daemon
-    d, s = Daemon().start(), shared_site()
+def timelines(d, gids):
+    """What each transaction's own timeline says, as (gid, event, seq)."""
+    return {g: [(g, i["event"], i["seq"]) for i in d.get(f"/v1/transactions/{g}/events").json["items"]] for g in gids}
+
+
+def told(events, gids):
+    """What a stream of all said of them, as the same triples in the same order."""
+    by_gid = {g: [] for g in gids}
+    for e in events:
+        data = json.loads(e["data"])
+        if data.get("gid") in by_gid:
+            by_gid[data["gid"]].append((data["gid"], e["event"], data["seq"]))
+    return by_gid
+
+
+def names(events):
+    return [e["event"] for e in events]
+
+
+def resumes_over_the_end_of_a_life(kill):
+    """A reader stops in the middle; work goes on; the daemon ends, some of its transactions unfinished; the reader comes back."""
+    d, s = Daemon().start(), Site(Participants())
+    gate = s.on("slow/do", Gate())
+    first = Stream(d, "/v1/events")
+    eventually(lambda: first.head)
+    for i in range(10):
+        d.run(s.saga(s.step("a"), s.step("b"), name=f"before-{i}"))
+    eventually(lambda: len(first.events) > 40, 5)
+    first.close()
+    read = first.events[:37]
+    s.on("refused/do", 409)
+    for i in range(10):
+        d.run(s.saga(s.step("a"), s.step("refused"), name=f"between-{i}"), "rolled_back")
+        d.submit(s.saga(s.step("a"), s.step("slow"), name=f"open-{i}"))
+    eventually(lambda: len(s.calls("slow/do")) == 10, 5)
+    time.sleep(1.2)  # what is final has been folded, and is read from its row
+    last = d.get("/v1/events?limit=200").json
+    d.restart(kill=kill)
+    second = Stream(d, "/v1/events", last=read[-1]["id"])
+    gate.open()
+    gids = [s.gid(f"{kind}-{i}") for kind in ("before", "between", "open") for i in range(10)]
+    for gid in gids:
+        d.until(gid, ("committed", "rolled_back"), 20)
+    wanted = timelines(d, gids)
+    count = sum(len(items) for items in wanted.values())
+    eventually(lambda: len(read) + len(second.events) >= count, 10)
+    time.sleep(0.2)
+    need("lagged" not in names(second.events), names(second.events))
+    equal(told(read + second.events, gids), wanted, "every event exactly once, in order")
+    ids = [e["id"] for e in read + second.events]
+    equal(len(ids), len(set(ids)), "ids are unique")
+    second.close()
+    # The list goes on in the same way.
+    more = d.get(f"/v1/events?limit=200&after={last['next']}").json["items"]
+    need(more, "the next life added events")
+    seen = {(i["gid"], i["event"], i["seq"]) for i in last["items"]}
+    need(not any((i["gid"], i["event"], i["seq"]) in seen for i in more), "a list told an event twice")
+    # Another end, with nothing new: the same ids for the same events.
+    d.restart(kill=kill)
+    third = Stream(d, "/v1/events", last=read[-1]["id"])
+    eventually(lambda: len(third.events) >= len(second.events), 5)
+    equal([e["id"] for e in third.events[:len(second.events)]], [e["id"] for e in second.events])
+    equal([e["data"] for e in third.events[:len(second.events)]], [e["data"] for e in second.events])
+    third.close()
+    d.kill()
+
+
+def test_a_stream_goes_on_after_kill_9():
+    resumes_over_the_end_of_a_life(kill=True)
+
+
+def test_a_stream_goes_on_after_a_stop():
+    resumes_over_the_end_of_a_life(kill=False)
+
+
+def test_a_stream_goes_on_over_ends_under_load():
+    """Killed again and again while work comes in; a reader that always returns to where it was misses nothing."""
+    d, s = Daemon().start(), Site(Participants())
+    gids, events, stop = [], [], threading.Event()
+
+    def work():
+        for i in range(100000):
+            if stop.is_set():
+                return
+            try:
+                if d.client(timeout=5).request("POST", "/v1/transactions", s.saga(s.step("a"), s.step("b"), name=f"{i}")).status == 202:
+                    gids.append(s.gid(f"{i}"))
+            except OSError:
+                time.sleep(0.01)
+
     stream = Stream(d, "/v1/events")
     eventually(lambda: stream.head)
-    time.sleep(0.1)
-    d.run(s.saga(s.step("a")))
-    eventually(lambda: len(stream.events) >= 3, 5)
-    cut = stream.events[0]["id"]
-    d.restart()
-    again = Stream(d, "/v1/events", last=cut)
-    eventually(lambda: again.head, 5)
-    eventually(lambda: any(e["event"] == "lagged" for e in again.events) or any("decision" in e["event"] for e in again.events), 5)
-    again.close()
+    threads = [threading.Thread(target=work)]
+    threads[0].start()
+    for _ in range(4):
+        time.sleep(0.7)
+        d.restart()
+        eventually(lambda stream=stream: stream.closed, 5)
+        events += stream.events
+        stream = Stream(d, "/v1/events", last=events[-1]["id"])
+    time.sleep(0.5)
+    stop.set()
+    threads[0].join()
+    for gid in gids:
+        d.until(gid, "committed", 20)
+    wanted = timelines(d, gids)
+    eventually(lambda: told(events + stream.events, gids) == wanted, 10, 0.2, "every event exactly once, in order")
+    need("lagged" not in names(events + stream.events))
     stream.close()
+    d.kill()
+
+
+def test_what_is_too_old_after_a_restart_is_told():
+    d, s = Daemon(settings={"store": {"events_keep": "32KiB"}}).start(), Site(Participants())
+    stream = Stream(d, "/v1/events")
+    eventually(lambda: stream.head)
+    for i in range(150):
+        d.run(s.saga(s.step("a"), name=f"{i}", labels={"pad": "x" * 200}))
+    eventually(lambda: any(n == "tx.status" and s.gid("149") == v.get("gid") and v.get("status") == "committed"
+                           for n, v in ((e["event"], json.loads(e["data"])) for e in stream.events)), 5)
+    stream.close()
+    # Within one life the feed in memory has all of it.
+    again = Stream(d, "/v1/events", last=stream.events[0]["id"])
+    eventually(lambda: len(again.events) >= len(stream.events) - 1, 5)
+    equal(names(again.events)[:1], names(stream.events)[1:2])
+    again.close()
+    time.sleep(2.5)  # folded and trimmed
+    d.restart()
+    old = Stream(d, "/v1/events", last=stream.events[0]["id"])
+    eventually(lambda: old.events, 5)
+    equal(names(old.events), ["lagged"])
+    recent = Stream(d, "/v1/events", last=stream.events[-20]["id"])
+    eventually(lambda: len(recent.events) >= 19, 5)
+    equal([e["id"] for e in recent.events], [e["id"] for e in stream.events[-19:]])
+    # Whoever was told goes on from there.
+    at = old.events[0]["id"]
+    old.close()
+    recent.close()
+    after = Stream(d, "/v1/events", last=at)
+    eventually(lambda: after.head)
+    d.run(s.saga(s.step("a"), name="new"))
+    eventually(lambda: after.of(s.gid("new")), 5)
+    need("lagged" not in names(after.events), names(after.events))
+    after.close()
+    d.kill()
+
+
+def test_without_a_kept_part_a_restart_is_told():
+    d, s = Daemon(settings={"store": {"events_keep": "0"}}).start(), Site(Participants())
+    d.run(s.saga(s.step("a")))
+    last = d.get("/v1/events").json["next"]
+    d.restart(kill=False)
+    stream = Stream(d, "/v1/events", last="1-1-1")
+    eventually(lambda: stream.events, 5)
+    equal(names(stream.events), ["lagged"])
+    stream.close()
+    equal(d.get(f"/v1/events?after={last}").status, 200)
+    d.kill()
+
+
+def test_a_restored_store_knows_whose_events_it_has():
+    """What was read before the backup goes on; what was read of lost work is told, also once its batches are written anew."""
+    d, s = Daemon(auth=True).start(), Site(Participants())
+    stream = Stream(d, "/v1/events")
+    eventually(lambda: stream.head)
+    for i in range(5):
+        d.run(s.saga(s.step("a"), name=f"kept-{i}"))
+    eventually(lambda: len(stream.of(s.gid("kept-4"))) >= 5, 5)
+    kept = list(stream.events)
+    path = os.path.join(scratch(), "backup")
+    equal(run_settle("store", "backup", path, daemon=d).returncode, 0)
+    for i in range(5):
+        d.run(s.saga(s.step("a"), name=f"lost-{i}"))
+    eventually(lambda: len(stream.of(s.gid("lost-4"))) >= 5, 5)
+    lost = stream.events[-12]["id"]
+    stream.close()
+    d.kill()
+    restored = os.path.join(scratch(), "data")
+    done = run_settle("store", "restore", path, "--data", restored, "--yes")
+    equal(done.returncode, 0, done.stderr)
+    fresh = Daemon(auth=True, data=restored).start()
+    for i in range(20):  # past the numbers of the lost batches
+        fresh.run(s.saga(s.step("a"), name=f"new-{i}"))
+    old, other = Stream(fresh, "/v1/events", last=kept[2]["id"]), Stream(fresh, "/v1/events", last=lost)
+    gids = [s.gid(f"kept-{i}") for i in range(5)] + [s.gid(f"new-{i}") for i in range(20)]
+    wanted = timelines(fresh, gids)
+    eventually(lambda: other.events and told(kept[:3] + old.events, gids) == wanted, 5, 0.2, "nothing lost, nothing twice")
+    need("lagged" not in names(old.events))
+    equal(names(other.events), ["lagged"])
+    old.close()
+    other.close()
+    fresh.kill()
 
 
 def test_the_events_of_the_daemon_as_json():
@@ -219,7 +396,6 @@ def test_a_quiet_stream_has_a_heartbeat():
 
 
 def test_a_reader_that_missed_too_much_is_told():
-    from kit import Daemon
     d, s = Daemon(settings={"limits": {"stream_backlog": 16}}).start(), shared_site()
     stream = Stream(d, "/v1/events")
     eventually(lambda: stream.head)

@@ -19,7 +19,7 @@ LIBS     = $(shell pkg-config --libs libuv sqlite3 libconfig libssl libcrypto li
 ROOMS    := $(shell sed 's/\#.*//' tools/rooms.txt | awk -F: 'NF { print $$1 }')
 MAINS    := src/server/settled.c src/cli/settle.c src/sim/settle_sim.c
 # everything a room may name, itself last, all the way down
-reach     = $(shell awk -F: '!/^\#/ && NF { n = split($$2, r, " "); for (i = 1; i <= n; i++) { need[$$1] = need[$$1] " " need[r[i]] " " r[i] } need[$$1] = need[$$1] " " } $$1 == "$(1)" { m = split(need[$$1] " " $$1, all, " "); for (i = m; i > 0; i--) if (!seen[all[i]]++) print all[i]; exit }' tools/rooms.txt)
+reach     = $(shell awk -F: '/^[a-z]/ && NF { n = split($$2, r, " "); for (i = 1; i <= n; i++) { need[$$1] = need[$$1] " " need[r[i]] " " r[i] } need[$$1] = need[$$1] " " } $$1 == "$(1)" { m = split(need[$$1] " " $$1, all, " "); for (i = m; i > 0; i--) if (!seen[all[i]]++) print all[i]; exit }' tools/rooms.txt)
 sources   = $(filter-out %_test.c $(MAINS),$(wildcard src/$(1)/*.c src/$(1)/*/*.c))
 library   = $(BUILD)/lib/$(1).a
 libraries = $(foreach room,$(call reach,$(1)),$(if $(call sources,$(room)),$(call library,$(room))))

@@ -7,12 +7,14 @@ void effects_init(struct effects *e, size_t entries_max) {
     buffer_init(&e->entries, entries_max);
     buffer_init(&e->call_bytes, SIZE_MAX / 2);
     buffer_init(&e->change_bytes, SIZE_MAX / 2);
+    buffer_init(&e->pulled_bytes, SIZE_MAX / 2);
 }
 
 void effects_done(struct effects *e) {
     buffer_done(&e->entries);
     buffer_done(&e->call_bytes);
     buffer_done(&e->change_bytes);
+    buffer_done(&e->pulled_bytes);
 }
 
 static void look(struct effects *e) {
@@ -20,6 +22,8 @@ static void look(struct effects *e) {
     e->call_count = e->call_bytes.length / sizeof(struct call);
     e->changes = (struct change *)(void *)e->change_bytes.at;
     e->change_count = e->change_bytes.length / sizeof(struct change);
+    e->pulled = (struct pulled *)(void *)e->pulled_bytes.at;
+    e->pulled_count = e->pulled_bytes.length / sizeof(struct pulled);
 }
 
 void effects_clear(struct effects *e) {
@@ -31,6 +35,7 @@ void effects_clear(struct effects *e) {
 
 void effects_clear_step(struct effects *e) {
     buffer_clear(&e->change_bytes);
+    buffer_clear(&e->pulled_bytes);
     e->reply = (struct reply){ 0 };
     e->load = (struct load){ 0 };
     look(e);
@@ -46,4 +51,10 @@ int effects_change(struct effects *e, const struct change *change) {
     buffer_add(&e->change_bytes, change, sizeof *change);
     look(e);
     return buffer_failed(&e->change_bytes);
+}
+
+int effects_pulled(struct effects *e, const struct pulled *pulled) {
+    buffer_add(&e->pulled_bytes, pulled, sizeof *pulled);
+    look(e);
+    return buffer_failed(&e->pulled_bytes);
 }

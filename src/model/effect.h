@@ -28,6 +28,8 @@ enum reply_kind {
     REPLY_NOT_ALLOWED,     /* the command does not fit: text says why */
     REPLY_FULL,            /* the limit of unfinished transactions (text names it) */
     REPLY_NO_MEMORY,       /* the memory limit */
+    REPLY_PULLED,          /* effects.pulled: deliveries handed to a consumer, possibly none */
+    REPLY_DEFINED,         /* reply.definition: as it is now */
 };
 
 struct reply {
@@ -36,6 +38,14 @@ struct reply {
     uint8_t event;                         /* the kind of event it answers */
     const struct transaction *transaction; /* NULL when there is none; valid until the next step */
     struct slice text;                     /* static or valid until the next step */
+    const struct definition *definition;   /* DEFINED; valid until the next step */
+};
+
+/* One delivery that a pull hands out. Valid like a reply. */
+struct pulled {
+    const struct transaction *transaction;
+    uint16_t branch;
+    uint64_t until_ms; /* the end of the lease */
 };
 
 /* A transaction has new records: whoever watches it wants to know. Valid like a reply: until the next step.
@@ -48,6 +58,7 @@ struct change {
 
 struct load {
     uint64_t ticket;
+    uint8_t kind; /* enum stored_kind */
     uint64_t key_hash;
     struct slice gid; /* of the event that asked */
 };
@@ -62,6 +73,9 @@ struct effects {
     struct change *changes;   /* of the last step */
     size_t change_count;
     struct buffer change_bytes; /* what changes points into */
+    struct pulled *pulled;      /* of the last step */
+    size_t pulled_count;
+    struct buffer pulled_bytes; /* what pulled points into */
     struct load load;           /* of the last step; ticket 0: none */
     struct buffer *trace;       /* NULL, or where each step appends its line */
 };
@@ -72,6 +86,7 @@ void effects_done(struct effects *e);
 void effects_clear(struct effects *e);      /* a new turn: everything */
 void effects_clear_step(struct effects *e); /* a new step: reply, changes, load */
 int effects_call(struct effects *e, const struct call *call);
+int effects_pulled(struct effects *e, const struct pulled *pulled);
 int effects_change(struct effects *e, const struct change *change);
 
 #endif

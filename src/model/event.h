@@ -7,6 +7,7 @@
 
 #include "base/bytes.h"
 #include "model/call.h"
+#include "model/definition.h"
 #include "model/request.h"
 
 enum event_kind {
@@ -23,6 +24,15 @@ enum event_kind {
     EVENT_OUTCOME,    /* outcome: what a call brought */
     EVENT_TICK,       /* time has passed: whatever is due */
     EVENT_NOTE,       /* text, who: something the audit chain must hold that is about no transaction */
+    EVENT_ACK,        /* gid, branch_id: a consumer has it */
+    EVENT_NACK,       /* gid, branch_id, text, not_done (the consumer refuses it for good), pause_ms */
+    EVENT_REPLAY,     /* gid, branch_id, text: a dead delivery is tried again */
+    EVENT_DISCARD,    /* gid, branch_id, text: a delivery is given up by hand */
+    EVENT_EDIT,       /* gid, branch_id, text, body, content_type: replaced by a new message */
+    EVENT_PULL,       /* gid: the subscription; count, pause_ms (the lease) */
+    EVENT_DEFINE,     /* definition */
+    EVENT_UNDEFINE,   /* definition_kind, gid: its name; text */
+    EVENT_PAUSE,      /* definition_kind, gid, text, not_done: false pauses or disables, true resumes */
     EVENT_KIND_END,
 };
 
@@ -36,6 +46,8 @@ enum lookup {
 
 struct event {
     uint8_t kind;
+    uint8_t subject; /* enum stored_kind of the thing that gid names; 0: STORED_TRANSACTION */
+    uint8_t definition_kind;
     uint8_t lookup;
     uint8_t role;     /* RESOLVE; ROLE_COUNT: whichever operation of the branch is owed now */
     uint8_t decision; /* FORCE */
@@ -53,6 +65,11 @@ struct event {
     const struct branch_request *branch; /* REGISTER; its after indexes refer to the transaction's branches */
     const uint8_t *fingerprint;          /* REGISTER: 32 bytes, so that a repeat is known as one */
     const struct outcome *outcome;
+    const struct definition *definition; /* DEFINE; at_ms and who are filled in here */
+    struct slice body;                   /* EDIT */
+    struct slice content_type;           /* EDIT; empty: as it was */
+    uint32_t pause_ms; /* NACK: before the next attempt, 0: as the policy says; PULL: the lease */
+    uint32_t count;    /* PULL: at most so many */
 };
 
 #endif

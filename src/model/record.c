@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "base/leb128.h"
 #include "base/limits.h"
+#include "model/message_request.h"
 
 enum field_type {
     FIELD_END = 0,
@@ -31,7 +32,7 @@ static const struct field fields[RECORD_KIND_END][12] = {
     [RECORD_CREATED] = { AT(U64, id), AT(U64, until_ms) },
     [RECORD_BRANCH] = { { FIELD_END, 0 } },
     [RECORD_FILLED] = { AT(U16, branch), AT(BYTES, text) },
-    [RECORD_ALLOWED] = { AT(U16, branch), AT(U8, role), AT(U32, attempt) },
+    [RECORD_ALLOWED] = { AT(U16, branch), AT(U8, role), AT(U32, attempt), AT(U64, next_ms) },
     [RECORD_OUTCOME] = { AT(U16, branch), AT(U8, role), AT(U32, attempt), AT(U8, verdict), AT(U16, http),
                          AT(U32, took_ms), AT(U64, next_ms), AT(U8, flags), AT(BYTES, text) },
     [RECORD_DECIDED] = { AT(U8, decision), AT(U8, cause), AT(U16, branch), AT(U8, role), AT(BYTES, text),
@@ -42,6 +43,8 @@ static const struct field fields[RECORD_KIND_END][12] = {
     [RECORD_RESOLVED] = { AT(U16, branch), AT(U8, role), AT(U8, flags), AT(BYTES, text), AT(BYTES, who) },
     [RECORD_NUDGED] = { AT(U16, branch), AT(U8, role), AT(U64, next_ms), AT(BYTES, text), AT(BYTES, who) },
     [RECORD_FORCED] = { AT(U8, status), AT(BYTES, text), AT(BYTES, who) },
+    [RECORD_DELIVERY] = { AT(U64, id), AT(U64, next_ms), AT(BYTES, text) },
+    [RECORD_SENT] = { AT(U8, made), AT(U16, branch), AT(BYTES, text), AT(BYTES, who) },
 };
 
 enum branch_bit {
@@ -98,14 +101,14 @@ static void encode_request(struct buffer *to, const struct transaction_request *
     leb128_put_bytes(to, q->principal);
     leb128_put(to, q->deadline_ms);
     buffer_add(to, q->fingerprint, sizeof q->fingerprint);
-    leb128_put(to, q->label_count);
-    for (size_t i = 0; i < q->label_count; i++) {
-        leb128_put_bytes(to, q->labels[i].key);
-        leb128_put_bytes(to, q->labels[i].value);
-    }
+    labels_encode(to, q->labels, q->label_count);
     leb128_put(to, q->branch_count);
     for (size_t i = 0; i < q->branch_count; i++)
         encode_branch(to, &q->branches[i]);
+    if (q->message != NULL)
+        message_request_encode(to, q->message);
+    if (q->outgoing_count > 0)
+        outgoing_request_encode(to, q->outgoing, q->outgoing_count);
 }
 
 void record_encode(struct buffer *to, const struct record *r) {
@@ -154,31 +157,16 @@ static int decode_branch(struct leb128_cursor *c, struct arena *arena, struct br
     return c->failed ? ERR_CORRUPT : 0;
 }
 
-static int decode_labels(struct leb128_cursor *c, struct arena *arena, struct transaction_request *q) {
-    q->label_count = (uint16_t)leb128_take_upto(c, UINT16_MAX);
-    if (c->failed || q->label_count > c->left.length)
-        return ERR_CORRUPT;
-    struct label *labels = arena_take_array(arena, q->label_count, sizeof *labels);
-    if (labels == NULL)
-        return ERR_MEMORY;
-    for (size_t i = 0; i < q->label_count; i++) {
-        labels[i].key = leb128_take_bytes(c);
-        labels[i].value = leb128_take_bytes(c);
-    }
-    q->labels = labels;
-    return 0;
-}
-
 static int decode_request(struct leb128_cursor *c, struct arena *arena, struct transaction_request *q) {
     q->namespace_name = leb128_take_bytes(c);
     q->gid = leb128_take_bytes(c);
-    q->mode = (uint8_t)leb128_take_upto(c, MODE_TCC);
+    q->mode = (uint8_t)leb128_take_upto(c, MODE_END - 1);
     q->drive = (uint8_t)leb128_take_upto(c, DRIVE_CLIENT);
     q->name = leb128_take_bytes(c);
     q->principal = leb128_take_bytes(c);
     q->deadline_ms = (uint32_t)leb128_take_upto(c, UINT32_MAX);
     struct slice fingerprint = leb128_take_exactly(c, sizeof q->fingerprint);
-    int result = decode_labels(c, arena, q);
+    int result = labels_decode(c, arena, &q->labels, &q->label_count);
     if (result != 0)
         return result;
     q->branch_count = (uint16_t)leb128_take_upto(c, UINT16_MAX);
@@ -194,7 +182,11 @@ static int decode_request(struct leb128_cursor *c, struct arena *arena, struct t
             return result;
     }
     q->branches = branches;
-    return c->failed ? ERR_CORRUPT : 0;
+    if (c->failed)
+        return ERR_CORRUPT;
+    if (q->mode == MODE_MESSAGE || q->mode == MODE_NOTICE)
+        return message_request_decode(c, arena, &q->message);
+    return c->left.length == 0 ? 0 : outgoing_request_decode(c, arena, &q->outgoing, &q->outgoing_count);
 }
 
 static void take_number(struct leb128_cursor *c, struct record *r, struct field f) {
@@ -286,6 +278,7 @@ const char *record_word(uint8_t kind) {
         [RECORD_ALLOWED] = "allowed",   [RECORD_OUTCOME] = "outcome",     [RECORD_DECIDED] = "decided",
         [RECORD_FINISHED] = "finished", [RECORD_SUSPENDED] = "suspended", [RECORD_RESUMED] = "resumed",
         [RECORD_RESOLVED] = "resolved", [RECORD_NUDGED] = "nudged",       [RECORD_FORCED] = "forced",
+        [RECORD_DELIVERY] = "delivery", [RECORD_SENT] = "sent",
     };
     return WORD_IN(words, kind);
 }
@@ -294,7 +287,7 @@ const char *cause_word(uint8_t cause) {
     static const char *const words[] = {
         [CAUSE_NONE] = "none",       [CAUSE_ALL_DONE] = "all-done", [CAUSE_PIVOT] = "pivot",
         [CAUSE_REFUSED] = "refused", [CAUSE_PATIENCE] = "patience", [CAUSE_DEADLINE] = "deadline",
-        [CAUSE_CLIENT] = "client",   [CAUSE_OPERATOR] = "operator",
+        [CAUSE_CLIENT] = "client",   [CAUSE_OPERATOR] = "operator", [CAUSE_CHECK] = "check",
     };
     return WORD_IN(words, cause);
 }

@@ -22,7 +22,8 @@ enum record_kind {
     RECORD_CREATED = 1,   /* request, id, deadline: the transaction exists */
     RECORD_BRANCH = 2,    /* a branch registered later (client drive) */
     RECORD_FILLED = 3,    /* the branch's body with its references filled, once and for ever */
-    RECORD_ALLOWED = 4,   /* attempt 1 of an operation may be called */
+    RECORD_ALLOWED = 4,   /* attempt 1 of an operation may be called, with next_ms: not before then. A
+                             notification's later attempts have one each, too */
     RECORD_OUTCOME = 5,   /* what attempt n brought; with next_ms also: attempt n+1 may be called then */
     RECORD_DECIDED = 6,   /* the one decision */
     RECORD_FINISHED = 7,  /* a final status: nothing is owed any more */
@@ -31,6 +32,9 @@ enum record_kind {
     RECORD_RESOLVED = 10, /* an operator settles one operation by hand */
     RECORD_NUDGED = 11,   /* an operator asks for the next attempt now */
     RECORD_FORCED = 12,   /* an operator ends the transaction by hand */
+    RECORD_DELIVERY = 13, /* a message is owed to a subscription, from next_ms on: a branch, its first attempt
+                             allowed */
+    RECORD_SENT = 14,     /* it made a message or notification of its own */
     RECORD_KIND_END,
 };
 
@@ -50,13 +54,14 @@ enum cause {
     CAUSE_DEADLINE = 5,
     CAUSE_CLIENT = 6,   /* POST /commit or /rollback */
     CAUSE_OPERATOR = 7, /* /force, /resolve */
+    CAUSE_CHECK = 8,    /* the answer of a check-back */
 };
 
 enum record_flag {
     RECORD_FLAG_ATTENTION = 1, /* from here on the operation needs attention */
     RECORD_FLAG_ANSWER = 2,    /* text is the whole answer, kept because another branch refers to it */
     RECORD_FLAG_NOT_DONE = 4,  /* RESOLVED: the operator says it did not and will not happen */
-    RECORD_FLAG_FINAL_TRY = 8, /* OUTCOME: no further attempt of this operation will be made */
+    RECORD_FLAG_DEAD = 8,      /* OUTCOME: no further attempt will be made until somebody asks for one */
 };
 
 struct record {
@@ -68,14 +73,15 @@ struct record {
     uint8_t verdict; /* enum verdict */
     uint16_t http;
     uint32_t took_ms;
-    uint64_t next_ms; /* OUTCOME, NUDGED: when the next attempt is due; 0: none */
+    uint64_t next_ms; /* OUTCOME, NUDGED, ALLOWED, DELIVERY: when the next attempt is due; 0: none, or now */
     uint8_t flags;
     uint8_t decision;
     uint8_t cause;
     uint8_t status;    /* FINISHED, FORCED: enum status of model/transaction.h */
-    struct slice text; /* answer excerpt, reason, filled body */
-    struct slice who;  /* principal of an operator's act */
-    uint64_t id;       /* CREATED: the transaction's id */
+    uint8_t made;      /* SENT: enum stored_kind of what was made */
+    struct slice text; /* answer excerpt, reason, filled body; DELIVERY: the subscription; SENT: the new id */
+    struct slice who;  /* principal of an operator's act; SENT: the topic or endpoint */
+    uint64_t id;       /* CREATED: the transaction's id; DELIVERY: its place among all deliveries */
     uint64_t until_ms; /* CREATED: the deadline, epoch */
     /* CREATED: the request. BRANCH: the branch. In memory of the arena given to record_decode, slices into
      * the decoded bytes. */

@@ -17,6 +17,9 @@
 enum mode {
     MODE_SAGA = 1,
     MODE_TCC = 2,
+    MODE_MESSAGE = 3, /* a reliable message: a check-back and its deliveries are its branches */
+    MODE_NOTICE = 4,  /* a best-effort notification: one branch, a bounded number of attempts */
+    MODE_END,
 };
 
 /* Who calls the forward operations. */
@@ -58,6 +61,35 @@ struct branch_request {
     struct retry_policy retry;
 };
 
+/* What a message or a notification carries beside its id. */
+struct message_request {
+    struct call_message head; /* its id is the transaction's gid and set when it is taken; a notification's
+                                 topic is its event, its key its ref */
+    struct slice body;        /* opaque bytes */
+    struct slice
+        only; /* the one subscription it is for; empty: all of its topic. A notification's endpoint */
+    struct slice
+        origin; /* what made it when no client did: "transaction GID", "refusal of ID~NAME"; else empty */
+    uint32_t delay_ms;       /* deliveries wait this long after the commit */
+    uint32_t check_after_ms; /* from its creation to the first check-back */
+    uint32_t check_tries;    /* undecided check-backs before it needs attention; 0: as the settings say */
+    bool half;               /* undecided until the producer or its check-back says so */
+    /* Notifications only: how long to wait before each attempt, and what counts as success. */
+    const uint32_t *schedule_ms;
+    uint16_t schedule_count;   /* 1 ... LIMIT_ATTEMPTS: there is never one attempt more */
+    uint16_t success_http;     /* the only status that will do, 200 ... 299; 0: any of them */
+    struct slice success_body; /* what the answer must be, blanks around it apart; empty: anything */
+};
+
+/* A message or notification that a transaction sends when it is decided. Saved with the transaction, made in
+ * the batch of the decision. */
+struct outgoing_request {
+    bool on_rollback; /* else on commit */
+    bool is_notice;
+    uint32_t timeout_ms; /* of a notification's attempts */
+    struct message_request message;
+};
+
 struct transaction_request {
     struct slice namespace_name; /* "default" */
     struct slice gid;            /* never empty: the client's, or made by the adapter */
@@ -69,7 +101,10 @@ struct transaction_request {
     uint16_t label_count;
     uint32_t deadline_ms; /* from now; undecided by then: rolled back */
     const struct branch_request *branches;
-    uint16_t branch_count;   /* 0 only when the client drives */
+    uint16_t branch_count; /* 0 only when the client drives, and for messages without a check-back */
+    const struct message_request *message; /* MODE_MESSAGE and MODE_NOTICE; NULL otherwise */
+    const struct outgoing_request *outgoing;
+    uint16_t outgoing_count;
     uint8_t fingerprint[32]; /* SHA-256 of namespace and canonical request; identifies "the same body" */
     struct slice principal;  /* who asked; shown, not part of the fingerprint */
 };

@@ -15,6 +15,9 @@ enum stored_kind {
     STORED_TRANSACTION = 1, /* id: time-ordered, see engine */
     STORED_ANSWER = 2,      /* a remembered answer to an Idempotency-Key */
     STORED_AUDIT = 3,       /* one line of the audit chain; id is its number */
+    STORED_MESSAGE = 4,
+    STORED_NOTICE = 5,     /* a notification */
+    STORED_DEFINITION = 6, /* a topic, subscription, endpoint or datasource, see model/definition.h */
     STORED_KIND_END,
 };
 

@@ -24,6 +24,23 @@ void transaction_init(struct transaction *t, struct memory *memory) {
     *t = (struct transaction){ .memory = memory };
 }
 
+static void give_back_message(struct memory *memory, const struct message_request *m) {
+    memory_give(memory, (void *)(uintptr_t)m->head.headers, m->head.header_count * sizeof *m->head.headers);
+    memory_give(memory, (void *)(uintptr_t)m->schedule_ms, m->schedule_count * sizeof *m->schedule_ms);
+}
+
+static void give_back_messages(struct transaction *t) {
+    if (t->message != NULL)
+        give_back_message(t->memory, t->message);
+    memory_give(t->memory, (void *)(uintptr_t)t->message, sizeof *t->message);
+    for (size_t i = 0; i < t->outgoing_count; i++)
+        give_back_message(t->memory, &t->outgoing[i].message);
+    memory_give(t->memory, (void *)(uintptr_t)t->outgoing, t->outgoing_count * sizeof *t->outgoing);
+    t->message = NULL;
+    t->outgoing = NULL;
+    t->outgoing_count = 0;
+}
+
 static void give_back_branches(struct transaction *t) {
     for (size_t i = 0; i < t->branch_count; i++)
         memory_give(t->memory, (void *)(uintptr_t)t->branches[i].after,
@@ -34,6 +51,7 @@ static void give_back_branches(struct transaction *t) {
     t->branch_count = 0;
     t->labels = NULL;
     t->label_count = 0;
+    give_back_messages(t);
 }
 
 void transaction_done(struct transaction *t) {
@@ -126,9 +144,72 @@ static int take_branches(struct transaction *t, const struct transaction_request
     return 0;
 }
 
+/* A copy of an array in counted memory; NULL and 0 elements are fine. */
+static int take_array(struct memory *memory, const void *from, size_t count, size_t bytes_each,
+                      const void **to) {
+    *to = NULL;
+    if (count == 0)
+        return 0;
+    void *copy = memory_take(memory, count * bytes_each);
+    if (copy == NULL)
+        return ERR_MEMORY;
+    memcpy(copy, from, count * bytes_each);
+    *to = copy;
+    return 0;
+}
+
+/* On failure nothing is kept. */
+static int take_message(struct memory *memory, struct message_request *to,
+                        const struct message_request *from) {
+    const void *headers, *schedule;
+    *to = *from;
+    if (take_array(memory, from->head.headers, from->head.header_count, sizeof *from->head.headers,
+                   &headers) != 0)
+        return ERR_MEMORY;
+    to->head.headers = headers;
+    if (take_array(memory, from->schedule_ms, from->schedule_count, sizeof *from->schedule_ms, &schedule) !=
+        0) {
+        memory_give(memory, (void *)(uintptr_t)headers, from->head.header_count * sizeof *from->head.headers);
+        return ERR_MEMORY;
+    }
+    to->schedule_ms = schedule;
+    return 0;
+}
+
+static int take_messages(struct transaction *t, const struct transaction_request *q) {
+    if (q->message != NULL) {
+        struct message_request *m = memory_take(t->memory, sizeof *m);
+        if (m == NULL || take_message(t->memory, m, q->message) != 0) {
+            memory_give(t->memory, m, sizeof *m);
+            return ERR_MEMORY;
+        }
+        m->head.id = q->gid;
+        t->message = m;
+    }
+    if (q->outgoing_count == 0)
+        return 0;
+    struct outgoing_request *all = memory_take(t->memory, q->outgoing_count * sizeof *all);
+    if (all == NULL)
+        return ERR_MEMORY;
+    t->outgoing = all;
+    t->outgoing_count = q->outgoing_count;
+    for (size_t i = 0; i < q->outgoing_count; i++) {
+        all[i] = (struct outgoing_request){ .on_rollback = q->outgoing[i].on_rollback,
+                                            .is_notice = q->outgoing[i].is_notice,
+                                            .timeout_ms = q->outgoing[i].timeout_ms };
+        if (take_message(t->memory, &all[i].message, &q->outgoing[i].message) != 0) {
+            all[i].message = (struct message_request){ 0 };
+            return ERR_MEMORY;
+        }
+    }
+    return 0;
+}
+
 static int apply_created(struct transaction *t, const struct record *r) {
     const struct transaction_request *q = r->request;
     int result = take_branches(t, q);
+    if (result == 0)
+        result = take_messages(t, q);
     if (result != 0) {
         give_back_branches(t);
         return result;
@@ -147,20 +228,38 @@ static int apply_created(struct transaction *t, const struct record *r) {
     return 0;
 }
 
-static int apply_branch(struct transaction *t, const struct record *r) {
-    struct branch added;
-    int result = take_branch(t->memory, &added, r->added);
-    if (result != 0)
-        return result;
+/* The branch's own memory becomes the transaction's, or is given back. */
+static int add_branch(struct transaction *t, const struct branch *added) {
     size_t bytes = t->branch_count * sizeof *t->branches;
     struct branch *grown = memory_resize(t->memory, t->branches, bytes, bytes + sizeof *grown);
     if (grown == NULL) {
-        memory_give(t->memory, (void *)(uintptr_t)added.after, added.after_count * sizeof *added.after);
+        memory_give(t->memory, (void *)(uintptr_t)added->after, added->after_count * sizeof *added->after);
         return ERR_MEMORY;
     }
-    grown[t->branch_count++] = added;
+    grown[t->branch_count++] = *added;
     t->branches = grown;
     return 0;
+}
+
+static int apply_branch(struct transaction *t, const struct record *r) {
+    struct branch added;
+    int result = take_branch(t->memory, &added, r->added);
+    return result != 0 ? result : add_branch(t, &added);
+}
+
+static int apply_delivery(struct transaction *t, const struct record *r) {
+    struct branch added = { .id = r->text, .place = r->id };
+    added.operation[ROLE_CONFIRM] = (struct operation){
+        .status = r->next_ms == 0 ? OPERATION_RUNNING : OPERATION_WAITING,
+        .attempt = 1,
+        .first_ms = r->next_ms == 0 ? r->at_ms : r->next_ms,
+        .next_ms = r->next_ms,
+    };
+    if (t->status == STATUS_COMMITTED) {
+        t->status = STATUS_COMMITTING;
+        t->finished_ms = 0;
+    }
+    return add_branch(t, &added);
 }
 
 static int apply_filled(struct transaction *t, const struct record *r) {
@@ -170,9 +269,11 @@ static int apply_filled(struct transaction *t, const struct record *r) {
 
 static int apply_allowed(struct transaction *t, const struct record *r) {
     struct operation *o = operation_at(t, r);
-    o->status = OPERATION_RUNNING;
+    o->status = r->next_ms == 0 ? OPERATION_RUNNING : OPERATION_WAITING;
     o->attempt = r->attempt;
-    o->first_ms = r->at_ms;
+    o->next_ms = r->next_ms;
+    if (o->first_ms == 0)
+        o->first_ms = r->next_ms == 0 ? r->at_ms : r->next_ms;
     return 0;
 }
 
@@ -186,6 +287,8 @@ static uint8_t status_after(const struct record *r) {
         return OPERATION_DONE;
     if (r->next_ms != 0)
         return r->verdict == VERDICT_WORKING ? OPERATION_WAITING : OPERATION_RETRYING;
+    if ((r->flags & RECORD_FLAG_DEAD) != 0)
+        return OPERATION_DEAD;
     return r->verdict == VERDICT_REFUSED ? OPERATION_REFUSED : OPERATION_SKIPPED;
 }
 
@@ -204,9 +307,9 @@ static int apply_outcome(struct transaction *t, const struct record *r) {
         o->attention_ms = 0;
     else if (r->verdict != VERDICT_WORKING)
         o->failures++;
-    if ((r->flags & RECORD_FLAG_ATTENTION) != 0 && o->attention_ms == 0)
+    if ((r->flags & (RECORD_FLAG_ATTENTION | RECORD_FLAG_DEAD)) != 0 && o->attention_ms == 0)
         o->attention_ms = r->at_ms;
-    if (r->next_ms == 0)
+    if (r->next_ms == 0 && o->status != OPERATION_DEAD)
         o->attention_ms = 0;
     o->detail = r->text.at;
     o->detail_length = (uint16_t)slice_upto(r->text, LIMIT_DETAIL_BYTES).length;
@@ -250,10 +353,10 @@ static int apply_decided(struct transaction *t, const struct record *r) {
     t->cause = r->cause;
     t->decided_ms = r->at_ms;
     t->status = r->decision == DECISION_COMMIT ? STATUS_COMMITTING : STATUS_ROLLING_BACK;
-    if (r->decision == DECISION_ROLLBACK) {
+    if (r->decision == DECISION_ROLLBACK)
         set_reason(t, r);
+    if (r->decision == DECISION_ROLLBACK || t->mode == MODE_MESSAGE) /* nobody needs to be asked any more */
         give_up_waiting(t, r->at_ms);
-    }
     return 0;
 }
 
@@ -290,7 +393,21 @@ static int apply_resolved(struct transaction *t, const struct record *r) {
 }
 
 static int apply_nudged(struct transaction *t, const struct record *r) {
-    operation_at(t, r)->next_ms = r->next_ms;
+    struct operation *o = operation_at(t, r);
+    if (o->status == OPERATION_DEAD) {
+        o->status = OPERATION_RETRYING;
+        o->attempt++;
+        o->failures = 0;
+        o->first_ms = r->at_ms;
+        o->attention_ms = 0;
+    }
+    o->next_ms = r->next_ms;
+    return 0;
+}
+
+static int apply_sent(struct transaction *t, const struct record *r) {
+    (void)t;
+    (void)r;
     return 0;
 }
 
@@ -322,6 +439,7 @@ static int (*const apply_kind[RECORD_KIND_END])(struct transaction *t, const str
     [RECORD_FINISHED] = apply_finished, [RECORD_SUSPENDED] = apply_suspended,
     [RECORD_RESUMED] = apply_resumed,   [RECORD_RESOLVED] = apply_resolved,
     [RECORD_NUDGED] = apply_nudged,     [RECORD_FORCED] = apply_forced,
+    [RECORD_DELIVERY] = apply_delivery, [RECORD_SENT] = apply_sent,
 };
 
 static bool names_operation(uint8_t kind) {
@@ -337,9 +455,12 @@ static bool after_is_sane(const struct branch_request *b, size_t branch_count) {
 }
 
 static bool created_is_sane(const struct record *r) {
+    bool carries = r->request->mode == MODE_MESSAGE || r->request->mode == MODE_NOTICE;
     for (size_t i = 0; i < r->request->branch_count; i++)
         if (!after_is_sane(&r->request->branches[i], r->request->branch_count))
             return false;
+    if ((r->request->message != NULL) != carries)
+        return false;
     return r->id != 0 && r->request->gid.length > 0;
 }
 
@@ -348,10 +469,15 @@ static bool is_in_progress(const struct operation *o) {
            o->status == OPERATION_RETRYING;
 }
 
-static bool anything_in_progress(const struct transaction *t) {
+/* In progress, or dead: somebody must still do something about it. */
+static bool is_owed(const struct operation *o) {
+    return is_in_progress(o) || o->status == OPERATION_DEAD;
+}
+
+static bool anything_owed(const struct transaction *t) {
     for (size_t i = 0; i < t->branch_count; i++)
         for (int role = 0; role < ROLE_COUNT; role++)
-            if (is_in_progress(&t->branches[i].operation[role]))
+            if (is_owed(&t->branches[i].operation[role]))
                 return true;
     return false;
 }
@@ -367,14 +493,15 @@ static bool operation_can_follow(const struct transaction *t, const struct recor
     const struct operation *o = &t->branches[r->branch].operation[r->role];
     switch (r->kind) {
     case RECORD_ALLOWED:
-        return o->status == OPERATION_PENDING && r->attempt > 0 && role_is_due(t, r->role);
+        return (o->status == OPERATION_PENDING || (t->mode == MODE_NOTICE && r->attempt == o->attempt)) &&
+               r->attempt > 0 && role_is_due(t, r->role);
     case RECORD_OUTCOME: /* of a pending operation: refused before its first call, by a missing reference */
-        return (o->status == OPERATION_PENDING || is_in_progress(o)) && role_is_due(t, r->role) &&
+        return (o->status == OPERATION_PENDING || is_owed(o)) && role_is_due(t, r->role) &&
                (r->verdict != VERDICT_DONE || r->next_ms == 0);
     case RECORD_RESOLVED:
-        return is_in_progress(o);
+        return is_owed(o);
     case RECORD_NUDGED:
-        return r->next_ms != 0 && (o->status == OPERATION_WAITING || o->status == OPERATION_RETRYING);
+        return r->next_ms != 0 && is_owed(o) && o->status != OPERATION_RUNNING;
     default:
         return true;
     }
@@ -393,7 +520,7 @@ static bool end_can_follow(const struct transaction *t, const struct record *r) 
     if (r->kind == RECORD_FORCED)
         return (r->status == STATUS_HEURISTIC_COMMIT && t->decision != DECISION_ROLLBACK) ||
                (r->status == STATUS_HEURISTIC_ROLLBACK && t->decision != DECISION_COMMIT);
-    if (anything_in_progress(t) || t->decision == DECISION_NONE)
+    if (anything_owed(t) || t->decision == DECISION_NONE)
         return false;
     return r->status == STATUS_HEURISTIC_MIXED ||
            r->status == (t->decision == DECISION_COMMIT ? STATUS_COMMITTED : STATUS_ROLLED_BACK);
@@ -406,6 +533,11 @@ static bool can_follow(const struct transaction *t, const struct record *r) {
         return false;
     if (r->kind == RECORD_CREATED)
         return created_is_sane(r);
+    if (r->kind ==
+        RECORD_DELIVERY) /* also of a finished message: to a subscription that begins in the past */
+        return t->mode == MODE_MESSAGE && t->decision == DECISION_COMMIT && r->id != 0 &&
+               t->branch_count < UINT16_MAX && transaction_branch(t, r->text) < 0 &&
+               (t->status == STATUS_COMMITTING || t->status == STATUS_COMMITTED);
     if (status_is_final(t->status))
         return false;
     if (names_operation(r->kind))

@@ -1,5 +1,10 @@
 /* A transaction: its state, which is exactly what its records say, and nothing else.
  *
+ * Messages and notifications are transactions too: a message has one decision (committed or rolled back), a
+ * check-back as forward operation of its first branch while it is half, and a delivery as confirm operation
+ * of one branch a subscription; a notification has one forward operation, success being its commit. So
+ * recovery, retries, attention, folding and timelines are the same for all of them (docs/design).
+ *
  * transaction_apply is the only function that changes one. The engine applies while it decides, recovery
  * applies what was stored, and a finished transaction read from history is applied afresh to be shown; all
  * three see the same thing.
@@ -40,6 +45,7 @@ enum operation_status {
     OPERATION_REFUSED = 5,  /* finally: forward operations only */
     OPERATION_SKIPPED = 6,  /* given up without an answer because the transaction rolls back, or not needed */
     OPERATION_RESOLVED = 7, /* by an operator */
+    OPERATION_DEAD = 8,     /* deliveries only: given up on until somebody replays or discards it */
 };
 
 struct operation {
@@ -73,6 +79,7 @@ struct branch {
     bool has_references : 1;
     bool referenced : 1;
     struct retry_policy retry;
+    uint64_t place; /* deliveries only: greater than that of every delivery that was owed earlier */
     struct operation operation[ROLE_COUNT];
 };
 
@@ -108,6 +115,9 @@ struct transaction {
     struct slice reason_detail;
     struct branch *branches;
     uint16_t branch_count;
+    const struct message_request *message; /* messages and notifications; NULL for other transactions */
+    const struct outgoing_request *outgoing;
+    uint16_t outgoing_count;
     struct image_part *image; /* its records as frames, oldest part first; see transaction_image */
     struct image_part *image_last;
     struct memory *memory;
@@ -140,7 +150,8 @@ void transaction_check(const struct transaction *t);
 bool status_is_final(uint8_t status);
 const char *status_word(uint8_t status);     /* "active", "rolling_back", ... */
 uint8_t status_from_word(struct slice word); /* 0: no such word */
-const char *mode_word(uint8_t mode);         /* "saga", "tcc" */
+const char *mode_word(uint8_t mode);         /* "saga", "tcc", "message", "notification" */
+uint8_t mode_kind(uint8_t mode);             /* enum stored_kind of its row */
 const char *operation_word(uint8_t mode,
                            uint8_t role); /* "action", "confirm", ...; "" when the mode has no such role */
 const char *
@@ -148,6 +159,8 @@ operation_status_word(const struct operation *o);         /* "pending" ...; an o
 struct slice operation_detail(const struct operation *o); /* at most LIMIT_DETAIL_BYTES */
 /* The role that a word means in a mode; -1 when none. */
 int operation_role(uint8_t mode, struct slice word);
+/* A branch of a message that stands for a delivery: its id is the subscription's name. */
+bool branch_is_delivery(const struct branch *b);
 /* Index of the branch with this id, or -1. */
 int transaction_branch(const struct transaction *t, struct slice id);
 /* The body that every attempt of this branch carries. */

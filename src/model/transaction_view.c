@@ -1,6 +1,7 @@
 /* Words and questions about a transaction: nothing here changes one. */
 #include <assert.h>
 
+#include "model/stored.h"
 #include "model/transaction.h"
 
 static const char *const status_words[STATUS_END] = {
@@ -14,9 +15,15 @@ static const char *const status_words[STATUS_END] = {
     [STATUS_HEURISTIC_MIXED] = "heuristic_mixed",
 };
 
-static const char *const operation_words[MODE_TCC + 1][ROLE_COUNT] = {
-    [MODE_SAGA] = { "action", "", "compensate" },
-    [MODE_TCC] = { "try", "confirm", "cancel" },
+static const struct mode_words {
+    const char *mode;
+    uint8_t kind;
+    const char *operations[ROLE_COUNT];
+} modes[MODE_END] = {
+    [MODE_SAGA] = { "saga", STORED_TRANSACTION, { "action", "", "compensate" } },
+    [MODE_TCC] = { "tcc", STORED_TRANSACTION, { "try", "confirm", "cancel" } },
+    [MODE_MESSAGE] = { "message", STORED_MESSAGE, { "check", "deliver", "" } },
+    [MODE_NOTICE] = { "notification", STORED_NOTICE, { "notify", "", "" } },
 };
 
 bool status_is_final(uint8_t status) {
@@ -35,13 +42,18 @@ uint8_t status_from_word(struct slice word) {
 }
 
 const char *mode_word(uint8_t mode) {
-    return mode == MODE_SAGA ? "saga" : mode == MODE_TCC ? "tcc" : "?";
+    return mode > 0 && mode < MODE_END ? modes[mode].mode : "?";
+}
+
+uint8_t mode_kind(uint8_t mode) {
+    assert(mode > 0 && mode < MODE_END);
+    return modes[mode].kind;
 }
 
 const char *operation_word(uint8_t mode, uint8_t role) {
-    assert(mode == MODE_SAGA || mode == MODE_TCC);
+    assert(mode > 0 && mode < MODE_END);
     assert(role < ROLE_COUNT);
-    return operation_words[mode][role];
+    return modes[mode].operations[role];
 }
 
 int operation_role(uint8_t mode, struct slice word) {
@@ -55,7 +67,7 @@ const char *operation_status_word(const struct operation *o) {
     static const char *const words[] = {
         [OPERATION_PENDING] = "pending",   [OPERATION_RUNNING] = "running",   [OPERATION_WAITING] = "waiting",
         [OPERATION_RETRYING] = "retrying", [OPERATION_DONE] = "done",         [OPERATION_REFUSED] = "refused",
-        [OPERATION_SKIPPED] = "skipped",   [OPERATION_RESOLVED] = "resolved",
+        [OPERATION_SKIPPED] = "skipped",   [OPERATION_RESOLVED] = "resolved", [OPERATION_DEAD] = "dead",
     };
     bool waits = o->status == OPERATION_WAITING || o->status == OPERATION_RETRYING;
     return waits && o->open ? words[OPERATION_RUNNING] : words[o->status];
@@ -63,6 +75,10 @@ const char *operation_status_word(const struct operation *o) {
 
 struct slice operation_detail(const struct operation *o) {
     return slice_of(o->detail, o->detail_length);
+}
+
+bool branch_is_delivery(const struct branch *b) {
+    return b->place != 0;
 }
 
 int transaction_branch(const struct transaction *t, struct slice id) {
@@ -108,7 +124,7 @@ static void check_operation(const struct transaction *t, const struct branch *b,
     const struct operation *o = &b->operation[role];
     bool waits = o->status == OPERATION_WAITING || o->status == OPERATION_RETRYING;
     assert(waits == (o->next_ms != 0));
-    assert(o->attention_ms == 0 || waits || o->status == OPERATION_RUNNING);
+    assert(o->attention_ms == 0 || waits || o->status == OPERATION_RUNNING || o->status == OPERATION_DEAD);
     if (o->status == OPERATION_PENDING)
         assert(o->attempt == 0);
     if (o->open)

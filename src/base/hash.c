@@ -55,5 +55,5 @@ uint64_t hash_seeded(uint64_t seed, struct slice s) {
 }
 
 uint64_t hash_stored(uint64_t seed, struct slice namespace, struct slice key) {
-    return seed == 0 ? hash_pair_stable(namespace, key) : hash_seeded(hash_seeded(seed, namespace), key);
+    return hash_seeded(hash_seeded(seed, namespace), key);
 }

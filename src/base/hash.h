@@ -26,7 +26,7 @@ uint64_t hash_pair_stable(struct slice namespace, struct slice key);
  * (seed, ~seed). */
 uint64_t hash_seeded(uint64_t seed, struct slice s);
 
-/* A pair as above. Seed 0 is a store that was made before there were seeds: hash_pair_stable. */
+/* A pair as above. */
 uint64_t hash_stored(uint64_t seed, struct slice namespace, struct slice key);
 
 #endif

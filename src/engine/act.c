@@ -32,7 +32,21 @@ bool server_drives(const struct step *s) {
 }
 
 bool client_drives(const struct step *s) {
-    return s->transaction->drive == DRIVE_CLIENT;
+    return s->transaction->drive == DRIVE_CLIENT || s->transaction->mode == MODE_MESSAGE;
+}
+
+static const struct parcel *parcel_judged(const struct step *s) {
+    const struct parcel *p = parcel_of(s->seat, s->branch);
+    assert(p != NULL); /* a queued operation that is owed always has one */
+    return p;
+}
+
+bool refusal_is_wanted(const struct step *s) {
+    return channel_outlet(parcel_judged(s)->channel)->refused_topic.length > 0;
+}
+
+bool out_of_attempts(const struct step *s) {
+    return s->outcome->attempt >= s->transaction->message->schedule_count && !MUTANT(notice_never_ends);
 }
 
 bool something_is_missing(const struct step *s) {
@@ -81,6 +95,9 @@ static void put_decision(struct step *s, uint8_t decision, uint8_t cause) {
         .who = s->event->who,
     };
     step_put(s, &r);
+    if (s->transaction->mode == MODE_MESSAGE && decision == DECISION_COMMIT)
+        fan_out(s);
+    send_outgoing(s);
 }
 
 void note(struct step *s) {
@@ -120,6 +137,34 @@ void note_and_roll_back(struct step *s) {
 void give_up_and_roll_back(struct step *s) {
     note(s);
     put_decision(s, DECISION_ROLLBACK, CAUSE_PATIENCE);
+}
+
+void note_and_commit_as_checked(struct step *s) {
+    note(s);
+    put_decision(s, DECISION_COMMIT, CAUSE_CHECK);
+}
+
+void note_and_roll_back_as_checked(struct step *s) {
+    note(s);
+    put_decision(s, DECISION_ROLLBACK, CAUSE_CHECK);
+}
+
+void note_and_report(struct step *s) {
+    const struct outlet *outlet = channel_outlet(parcel_judged(s)->channel);
+    note(s);
+    publish_refusal(s, outlet);
+}
+
+void set_aside(struct step *s) {
+    put_outcome(s, 0, MUTANT(dead_is_done) ? 0 : RECORD_FLAG_DEAD);
+}
+
+void note_gone_and_roll_back(struct step *s) {
+    struct channel *c = parcel_of(s->seat, s->branch)->channel;
+    note(s);
+    put_decision(s, DECISION_ROLLBACK, CAUSE_REFUSED);
+    if (!c->version->definition.paused && c->thing.id != 0)
+        (void)channel_pause(s->engine, s->event, s->effects, c, true, SLICE("it answered 410: gone"));
 }
 
 void finish(struct step *s) {

@@ -10,6 +10,12 @@ static size_t room_for(const struct event *event) {
     if (event->kind == EVENT_SUBMIT)
         for (size_t i = 0; i < event->request->branch_count; i++)
             bytes += event->request->branches[i].body.length + 256;
+    if (event->kind == EVENT_SUBMIT && event->request->message != NULL)
+        bytes += event->request->message->body.length;
+    if (event->kind == EVENT_EDIT)
+        bytes += event->body.length;
+    if (event->kind == EVENT_DEFINE)
+        bytes += event->definition->source.length;
     if (event->kind == EVENT_OUTCOME)
         bytes += event->outcome->body.length;
     return bytes;
@@ -38,9 +44,18 @@ int engine_step(struct engine *e, const struct event *event, struct effects *eff
     case EVENT_NOTE:
         audit_put(e, effects, event, "note");
         break;
+    case EVENT_PULL:
+        pull_step(e, event, effects);
+        break;
+    case EVENT_DEFINE:
+    case EVENT_UNDEFINE:
+    case EVENT_PAUSE:
+        define_step(e, event, effects);
+        break;
     default:
         command_step(e, event, effects);
     }
+    serve(e, event, effects);
     if (effects->reply.kind != 0) {
         effects->reply.ticket = event->ticket;
         effects->reply.event = event->kind;
@@ -51,7 +66,7 @@ int engine_step(struct engine *e, const struct event *event, struct effects *eff
 
 void outcome_step(struct engine *e, const struct event *event, struct effects *effects) {
     const struct outcome *outcome = event->outcome;
-    struct seat *seat = order_find(&e->by_id, outcome->transaction);
+    struct seat *seat = seat_by_id(e, outcome->transaction);
     struct step s;
     if (seat == NULL || outcome->branch >= seat->transaction.branch_count)
         return;
@@ -73,11 +88,17 @@ void outcome_step(struct engine *e, const struct event *event, struct effects *e
         seat_leave(e, seat); /* ended by hand while this call was out; its row is durable */
 }
 
+/* A delivery's turn comes when its channel gets to it: a backlog of a million would otherwise be a million
+ * records at every start. */
+static bool is_delivery(const struct transaction *t, uint16_t branch, uint8_t role) {
+    return t->mode == MODE_MESSAGE && operation_is_queued(t, branch, role);
+}
+
 /* An attempt that may be out although its time has not come: the clock was set back over a restart. Made due,
  * so that a decision which falls now takes it for one that may have happened. */
 static void bring_forward(struct step *s, uint16_t branch, uint8_t role) {
     const struct operation *o = &s->transaction->branches[branch].operation[role];
-    if (!o->interrupted || o->next_ms <= s->event->now_ms)
+    if (!o->interrupted || o->next_ms <= s->event->now_ms || is_delivery(s->transaction, branch, role))
         return;
     struct record r = {
         .kind = RECORD_NUDGED,
@@ -98,20 +119,9 @@ void settle_interrupted(struct step *s) {
             bring_forward(s, i, role);
     for (uint16_t i = 0; i < t->branch_count; i++)
         for (uint8_t role = 0; role < ROLE_COUNT; role++) {
-            struct operation *o = &t->branches[i].operation[role];
-            if (!o->interrupted)
+            if (!t->branches[i].operation[role].interrupted || is_delivery(t, i, role))
                 continue;
-            o->interrupted = false;
-            struct outcome outcome = {
-                .transaction = t->id,
-                .branch = i,
-                .role = role,
-                .verdict = MUTANT(interrupted_not_counted) ? VERDICT_NOT_SENT : VERDICT_INTERRUPTED,
-                .attempt = o->attempt,
-                .body = SLICE(
-                    "settled was restarted while this attempt was allowed; whether it arrived is unknown"),
-            };
-            judge(s, &outcome);
+            judge_interrupted(s, i, role);
         }
 }
 
@@ -119,6 +129,7 @@ static void wake(struct engine *e, const struct event *event, struct effects *ef
     struct step s;
     step_begin(&s, e, event, effects, seat);
     settle_interrupted(&s);
+    leases_end(&s);
     const struct transaction *t = s.transaction;
     if (MUTANT(deadline_after_decision) && t->status == STATUS_COMMITTING && t->deadline_ms <= event->now_ms)
         roll_back(&s);
@@ -161,5 +172,8 @@ uint64_t engine_due(const struct engine *e) {
     uint64_t at_ms = due == NULL ? UINT64_MAX : due->at_ms;
     if (answer != NULL && answer->at_ms < at_ms)
         at_ms = answer->at_ms;
-    return has_place(e) ? 0 : at_ms;
+    const struct due *probe = due_first(&e->probes);
+    if (probe != NULL && probe->at_ms < at_ms)
+        at_ms = probe->at_ms;
+    return has_place(e) || serve_waits(e) ? 0 : at_ms;
 }

@@ -106,6 +106,8 @@ static void force(struct step *s) {
         .who = s->event->who,
     };
     step_put(s, &r);
+    if (decision == DECISION_NONE)
+        send_outgoing(s);
     audit_put(s->engine, s->effects, s->event, "force");
     answer(s, REPLY_STATE, SLICE_NONE);
 }
@@ -154,13 +156,21 @@ static void (*const commands[EVENT_KIND_END])(struct step *s) = {
     [EVENT_RESUME] = resume,
     [EVENT_FORCE] = force,
     [EVENT_RESOLVE] = settle_by_hand,
+    [EVENT_ACK] = acknowledge,
+    [EVENT_NACK] = refuse_delivery,
+    [EVENT_REPLAY] = replay_delivery,
+    [EVENT_DISCARD] = discard_delivery,
+    [EVENT_EDIT] = edit_delivery,
 };
 
 /* A transaction that left memory is final: it can be asked about, and says so to every command. */
 static bool load_shown(struct engine *e, const struct event *event, struct effects *effects) {
     uint64_t key_hash = seat_key_hash(e, event->namespace_name, event->gid);
     if (event->lookup == LOOKUP_NOT_DONE && filter_maybe(&e->seen, key_hash)) {
-        effects->load = (struct load){ .ticket = event->ticket, .key_hash = key_hash, .gid = event->gid };
+        effects->load = (struct load){ .ticket = event->ticket,
+                                       .kind = event->subject == 0 ? STORED_TRANSACTION : event->subject,
+                                       .key_hash = key_hash,
+                                       .gid = event->gid };
         return false;
     }
     arena_reset(&e->scratch);
@@ -179,13 +189,15 @@ static bool load_shown(struct engine *e, const struct event *event, struct effec
 
 void command_step(struct engine *e, const struct event *event, struct effects *effects) {
     struct step s;
-    struct seat *seat = seat_find(e, event->namespace_name, event->gid);
+    struct seat *seat = seat_find(e, event->subject, event->namespace_name, event->gid);
     if (seat == NULL && !load_shown(e, event, effects))
         return;
     assert(commands[event->kind] != NULL);
     step_begin(&s, e, event, effects, seat);
-    if (seat != NULL)
+    if (seat != NULL) {
         settle_interrupted(&s);
+        leases_end(&s);
+    }
     commands[event->kind](&s);
     if (seat != NULL) {
         judge_deadline(&s); /* nothing new may start after it, whatever the command was */

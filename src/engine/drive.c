@@ -37,11 +37,23 @@ static bool fill(struct step *s, uint16_t branch, uint8_t role) {
     return false;
 }
 
+/* When the first attempt may be made; 0: now. */
+static uint64_t first_ms(const struct step *s) {
+    const struct transaction *t = s->transaction;
+    if (t->mode == MODE_MESSAGE)
+        return s->event->now_ms + t->message->check_after_ms;
+    return t->mode == MODE_NOTICE ? s->event->now_ms + t->message->schedule_ms[0] : 0;
+}
+
 static void start(struct step *s, uint16_t branch, uint8_t role) {
     if (!fill(s, branch, role))
         return;
-    struct record r = { .kind = RECORD_ALLOWED, .branch = branch, .role = role, .attempt = 1 };
+    struct record r = {
+        .kind = RECORD_ALLOWED, .branch = branch, .role = role, .attempt = 1, .next_ms = first_ms(s)
+    };
     step_put(s, &r);
+    if (operation_is_queued(s->transaction, branch, role))
+        parcel_new(s->engine, s->seat, branch, role);
 }
 
 /* Stops when a decision falls on the way (a reference to nothing is a refusal): other things are owed then.
@@ -57,22 +69,25 @@ static void start_owed(struct step *s) {
                 start(s, i, role);
 }
 
-static void emit(struct step *s, uint16_t branch, uint8_t role) {
+void emit(struct step *s, uint16_t branch, uint8_t role, const struct version *version) {
     struct transaction *t = s->transaction;
     struct branch *b = &t->branches[branch];
     struct operation *o = &b->operation[role];
+    const struct outlet *outlet = version == NULL ? NULL : &version->definition.outlet;
+    uint32_t timeout_ms = b->to[role].timeout_ms;
     struct call call = {
         .transaction = t->id,
         .branch = branch,
         .role = role,
         .attempt = o->attempt,
-        .timeout_ms = b->to[role].timeout_ms,
+        .timeout_ms = timeout_ms > 0 || outlet == NULL ? timeout_ms : outlet->timeout_ms,
         .deadline_ms = t->decision == DECISION_NONE ? t->deadline_ms : 0,
         .gid = t->gid,
         .branch_id = b->id,
         .operation = slice_text(operation_word(t->mode, role)),
-        .url = b->to[role].url,
-        .body = branch_payload(b),
+        .url = outlet == NULL ? b->to[role].url : outlet->url,
+        .body = outlet == NULL ? branch_payload(b) : t->message->body,
+        .message = outlet == NULL ? NULL : &t->message->head,
     };
     o->open = true;
     s->seat->open_calls++;
@@ -84,10 +99,11 @@ static void emit(struct step *s, uint16_t branch, uint8_t role) {
 }
 
 /* A forward operation whose attempt was allowed but is not out when the decision is to roll back will never
- * be sent. */
+ * be sent; nor will a check-back of a decided message. */
 static bool is_moot(const struct step *s, const struct operation *o, uint8_t role) {
-    return s->transaction->status == STATUS_ROLLING_BACK && role == ROLE_FORWARD && owed_in_progress(o) &&
-           !o->open && !o->interrupted;
+    const struct transaction *t = s->transaction;
+    bool moot = t->status == STATUS_ROLLING_BACK || (t->mode == MODE_MESSAGE && t->decision != DECISION_NONE);
+    return moot && role == ROLE_FORWARD && owed_in_progress(o) && !o->open && !o->interrupted;
 }
 
 static void drop_moot(struct step *s) {
@@ -113,12 +129,13 @@ static void send_allowed(struct step *s) {
     struct transaction *t = s->transaction;
     for (uint16_t i = 0; i < t->branch_count; i++)
         for (uint8_t role = 0; role < ROLE_COUNT; role++) {
-            if (!wants_out(&t->branches[i].operation[role], s->event->now_ms))
+            if (!wants_out(&t->branches[i].operation[role], s->event->now_ms) ||
+                operation_is_queued(t, i, role)) /* its channel sends it when its turn comes */
                 continue;
             if (s->engine->figures.calls_open >= s->engine->options.calls_max)
                 return; /* the tick comes back for it */
             if (fill(s, i, role))
-                emit(s, i, role);
+                emit(s, i, role, NULL);
         }
 }
 
@@ -130,8 +147,7 @@ void drive(struct step *s) {
         start_owed(s);
         if (t->status != status)
             continue;
-        if (t->status == STATUS_ROLLING_BACK)
-            drop_moot(s);
+        drop_moot(s);
         if (!owed_anything(t)) {
             if (!rule_obey(s, ON_NOTHING_OWED))
                 return;

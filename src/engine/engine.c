@@ -23,8 +23,14 @@ int engine_new(struct engine **out, const struct engine_options *options, struct
     e->options = *options;
     memory_init(&e->memory, SIZE_MAX / 2); /* the limit is for new work only, see submit.c */
     table_init(&e->seats);
-    order_init(&e->by_id);
+    for (size_t subject = 0; subject < SUBJECTS; subject++)
+        order_init(&e->by_id[subject]);
     order_init(&e->final_rows);
+    table_init(&e->channels_by_name);
+    table_init(&e->channels_by_topic);
+    chain_init(&e->channels);
+    chain_init(&e->awake);
+    due_heap_init(&e->probes);
     due_heap_init(&e->due);
     table_init(&e->answers);
     order_init(&e->answers_by_id);
@@ -42,13 +48,16 @@ int engine_new(struct engine **out, const struct engine_options *options, struct
     return 0;
 }
 
-/* A forgotten answer that waits for its last row is in no table any more: only the chain knows it. */
+/* A forgotten answer or a deleted definition that waits for its last row is in no table any more: only the
+ * chain knows it. */
 static void drop_forgotten(struct engine *e, struct chain *head) {
     for (struct chain *link = head->next; link != head;) {
         struct thing *thing = CHAIN_OWNER(link, struct thing, dirty);
         link = link->next;
         if (thing->kind == STORED_ANSWER && thing->complete)
             answer_drop(e, CHAIN_OWNER(thing, struct answer, thing));
+        if (thing->kind == STORED_DEFINITION && thing->complete)
+            channel_drop(e, CHAIN_OWNER(thing, struct channel, thing));
     }
 }
 
@@ -56,10 +65,13 @@ static void drop_everything(struct engine *e) {
     drop_forgotten(e, &e->dirty); /* first: the chains run through seats too */
     drop_forgotten(e, &e->folding);
     /* From the end: holes there are closed at once, so that this stays linear. */
-    for (struct seat *seat; (seat = order_below(&e->by_id, UINT64_MAX)) != NULL;) {
-        order_remove(&e->by_id, seat->thing.id);
-        seat_drop(e, seat);
-    }
+    for (size_t subject = 0; subject < SUBJECTS; subject++)
+        for (struct seat *seat; (seat = order_below(&e->by_id[subject], UINT64_MAX)) != NULL;) {
+            order_remove(&e->by_id[subject], seat->thing.id);
+            seat_drop(e, seat);
+        }
+    while (!chain_empty(&e->channels))
+        channel_drop(e, CHAIN_OWNER(e->channels.next, struct channel, channel));
     for (size_t i = 0; i < e->answers.capacity; i++) {
         struct answer *a = e->answers.slots[i].item;
         if (a != NULL)
@@ -78,8 +90,12 @@ void engine_free(struct engine *e) {
     transaction_done(&e->shown);
     drop_everything(e);
     table_done(&e->seats);
-    order_done(&e->by_id);
+    for (size_t subject = 0; subject < SUBJECTS; subject++)
+        order_done(&e->by_id[subject]);
     order_done(&e->final_rows);
+    table_done(&e->channels_by_name);
+    table_done(&e->channels_by_topic);
+    due_heap_done(&e->probes);
     due_heap_done(&e->due);
     table_done(&e->answers);
     order_done(&e->answers_by_id);
@@ -110,27 +126,29 @@ void engine_durable(struct engine *e, uint64_t batch) {
     e->durable = batch;
 }
 
-const struct transaction *engine_find(const struct engine *e, struct slice namespace_name, struct slice gid) {
-    const struct seat *seat = seat_find(e, namespace_name, gid);
+const struct transaction *engine_find(const struct engine *e, uint8_t kind, struct slice namespace_name,
+                                      struct slice gid) {
+    const struct seat *seat = seat_find(e, kind, namespace_name, gid);
     return seat == NULL ? NULL : &seat->transaction;
 }
 
 const struct transaction *engine_by_id(const struct engine *e, uint64_t id) {
-    const struct seat *seat = order_find(&e->by_id, id);
+    const struct seat *seat = seat_by_id(e, id);
     return seat == NULL ? NULL : &seat->transaction;
 }
 
-const struct transaction *engine_walk(const struct engine *e, uint64_t before, bool ascending) {
-    const struct seat *seat = ascending ? order_above(&e->by_id, before) : order_below(&e->by_id, before);
+const struct transaction *engine_walk(const struct engine *e, uint8_t kind, uint64_t before, bool ascending) {
+    const struct order *order = &e->by_id[subject_of(kind)];
+    const struct seat *seat = ascending ? order_above(order, before) : order_below(order, before);
     return seat == NULL ? NULL : &seat->transaction;
 }
 
 void engine_figures(const struct engine *e, struct engine_figures *out) {
     *out = e->figures;
-    out->in_memory = e->by_id.count;
+    out->in_memory = e->seats.count;
     out->memory_used = e->memory.used;
-    for (const struct seat *seat = order_above(&e->by_id, 0); seat != NULL;
-         seat = order_above(&e->by_id, seat->thing.id)) {
+    for (const struct seat *seat = order_above(&e->by_id[0], 0); seat != NULL;
+         seat = order_above(&e->by_id[0], seat->thing.id)) {
         if (status_is_final(seat->transaction.status))
             continue;
         out->oldest_ms = seat->transaction.created_ms;

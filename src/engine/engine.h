@@ -96,11 +96,45 @@ const struct rule_hits *engine_rule_hits(const struct engine *e);
 
 /* Reading, for lists, metrics and tests. Transactions in memory: unfinished ones and finished ones whose row
  * is not durable yet. */
-const struct transaction *engine_find(const struct engine *e, struct slice namespace_name, struct slice gid);
-const struct transaction *engine_by_id(const struct engine *e, uint64_t id);
-/* The transaction in memory with the greatest id below `before` (descending) or the smallest above it
- * (ascending); NULL at the end. */
-const struct transaction *engine_walk(const struct engine *e, uint64_t before, bool ascending);
+const struct transaction *engine_find(const struct engine *e, uint8_t kind, struct slice namespace_name,
+                                      struct slice gid);
+const struct transaction *engine_by_id(const struct engine *e, uint64_t id); /* of any kind */
+/* The transaction of this kind (enum stored_kind) in memory with the greatest id below `before` (descending)
+ * or the smallest above it (ascending); NULL at the end. */
+const struct transaction *engine_walk(const struct engine *e, uint8_t kind, uint64_t before, bool ascending);
+
+/* Definitions, by name or in the order in which they were made (after NULL: the first; NULL at the end). A
+ * name that only deliveries mention has an empty source. */
+struct channel;
+struct channel_figures {
+    uint64_t owed; /* deliveries or notifications that are not over, dead ones included */
+    uint64_t dead;
+    uint64_t parked;    /* behind a dead one of their key */
+    uint64_t out;       /* sent or leased, and not acked */
+    uint64_t ready;     /* could be sent now */
+    uint64_t acked;     /* since start */
+    uint64_t refused;   /* since start */
+    uint64_t oldest_ms; /* when the oldest that is owed became owed; 0: none */
+};
+const struct channel *engine_channel(const struct engine *e, uint8_t kind, struct slice name);
+const struct channel *engine_channel_next(const struct engine *e, const struct channel *after);
+const struct definition *engine_definition(const struct channel *c);
+void engine_channel_figures(const struct channel *c, struct channel_figures *out);
+/* Deliveries owed to a channel, oldest first: at NULL begins; NULL at the end. */
+struct parcel;
+const struct parcel *engine_parcel_next(const struct channel *c, const struct parcel *at);
+struct parcel_view {
+    const struct transaction *transaction;
+    uint16_t branch;
+    bool behind;       /* waits for another of its key */
+    bool parked;       /* ... which is dead */
+    bool ready;        /* waits for its channel's turn */
+    bool out;          /* sent or leased */
+    uint64_t lease_ms; /* until when a consumer holds it; 0: nobody does */
+};
+void engine_parcel_view(const struct parcel *p, struct parcel_view *out);
+/* The parcel of a delivery; NULL when it is over. */
+const struct parcel *engine_parcel(const struct engine *e, const struct transaction *t, uint16_t branch);
 
 struct engine_figures {
     uint64_t unfinished;
@@ -111,6 +145,10 @@ struct engine_figures {
     uint64_t calls_open;
     uint64_t calls_waiting; /* transactions with a call that is due, but over calls_max */
     uint64_t memory_used;
+    uint64_t messages;              /* unfinished ones */
+    uint64_t half;                  /* undecided ones */
+    uint64_t notices;               /* unfinished ones */
+    uint64_t dead;                  /* deliveries */
     uint64_t by_status[STATUS_END]; /* in memory */
     uint64_t finished[STATUS_END];  /* since start */
     uint64_t submitted;             /* since start */

@@ -58,7 +58,7 @@ static void step(struct stage *g, struct event *event) {
 static void say(struct stage *g, uint16_t branch, uint8_t role, uint32_t attempt, uint8_t verdict,
                 const char *body) {
     struct outcome outcome = {
-        .transaction = engine_find(g->engine, SLICE("default"), SLICE("t"))->id,
+        .transaction = engine_find(g->engine, STORED_TRANSACTION, SLICE("default"), SLICE("t"))->id,
         .branch = branch,
         .role = role,
         .attempt = attempt,
@@ -163,7 +163,8 @@ static void tcc_tries_together_and_confirms_all(void **state) {
     assert_int_equal(g.effects.call_count, 2);
     say(&g, 0, ROLE_CONFIRM, 1, VERDICT_DONE, "{}");
     say(&g, 1, ROLE_CONFIRM, 1, VERDICT_DONE, "{}");
-    assert_int_equal(engine_find(g.engine, SLICE("default"), SLICE("t"))->status, STATUS_COMMITTED);
+    assert_int_equal(engine_find(g.engine, STORED_TRANSACTION, SLICE("default"), SLICE("t"))->status,
+                     STATUS_COMMITTED);
     stage_close(&g);
 }
 
@@ -218,7 +219,7 @@ static void a_clock_set_back_hides_no_attempt(void **state) {
     engine_turn(h.engine, 2);
     struct event event = { .kind = EVENT_ROLLBACK, .gid = SLICE("t") };
     step(&h, &event);
-    const struct transaction *t = engine_find(h.engine, SLICE("default"), SLICE("t"));
+    const struct transaction *t = engine_find(h.engine, STORED_TRANSACTION, SLICE("default"), SLICE("t"));
     assert_int_equal(t->status, STATUS_ROLLING_BACK);
     assert_true(t->branches[0].operation[ROLE_FORWARD].ever_unknown);
     assert_int_equal(t->branches[0].operation[ROLE_BACKWARD].attempt, 1);
@@ -274,7 +275,7 @@ static void folding_empties_memory_once_history_is_durable(void **state) {
     assert_int_equal(engine_trim_point(g.engine), 0);
     engine_folded(g.engine);
     assert_int_equal(engine_trim_point(g.engine), 1);
-    assert_null(engine_find(g.engine, SLICE("default"), SLICE("t")));
+    assert_null(engine_find(g.engine, STORED_TRANSACTION, SLICE("default"), SLICE("t")));
     struct event show = { .kind = EVENT_SHOW, .gid = SLICE("t"), .ticket = 7 };
     step(&g, &show);
     assert_int_equal(g.effects.load.ticket, 7);

@@ -12,6 +12,12 @@ static struct slice row_image(struct thing *thing, struct arena *arena) {
         return CHAIN_OWNER(thing, struct answer, thing)->record;
     if (thing->kind == STORED_AUDIT)
         return CHAIN_OWNER(thing, struct audit_line, thing)->record;
+    if (thing->kind == STORED_DEFINITION) {
+        const struct version *v = CHAIN_OWNER(thing, struct channel, thing)->version;
+        if (arena_copy(arena, slice_of((const char *)(v + 1), v->length), &copy) != 0)
+            return SLICE_NONE; /* copied: the next version may replace it before the row is durable */
+        return copy;
+    }
     buffer_init(&image, SIZE_MAX / 2);
     transaction_image(&CHAIN_OWNER(thing, struct seat, thing)->transaction, &image);
     if (buffer_failed(&image) != 0 || arena_copy(arena, buffer_slice(&image), &copy) != 0)
@@ -43,8 +49,22 @@ static void describe_answer(const struct engine *e, struct thing *thing, struct 
     row->purge_after_ms = a->forget_ms;
 }
 
+static void describe_definition(const struct engine *e, struct thing *thing, struct stored_row *row) {
+    struct definition d;
+    int result = definition_decode(row->image, &d);
+    assert(result == 0);
+    row->key = d.name;
+    row->key_hash = hash_stored(e->options.key_seed, slice_text(definition_word(d.kind)), d.name);
+    row->state = d.deleted ? SLICE("deleted") : slice_text(definition_word(d.kind));
+    row->final = thing->complete;
+    row->purge_after_ms = d.at_ms + e->options.retain_finished_ms;
+}
+
 static void describe(const struct engine *e, struct thing *thing, struct stored_row *row) {
-    if (thing->kind == STORED_TRANSACTION) {
+    if (thing->kind == STORED_DEFINITION) {
+        describe_definition(e, thing, row);
+    } else if (thing->kind == STORED_TRANSACTION || thing->kind == STORED_MESSAGE ||
+               thing->kind == STORED_NOTICE) {
         describe_transaction(e, thing, row);
     } else if (thing->kind == STORED_ANSWER) {
         describe_answer(e, thing, row);
@@ -129,6 +149,8 @@ static void folded(struct engine *e, struct thing *thing) {
         answer_drop(e, CHAIN_OWNER(thing, struct answer, thing));
     else if (thing->kind == STORED_AUDIT)
         audit_drop(e, CHAIN_OWNER(thing, struct audit_line, thing));
+    else if (thing->kind == STORED_DEFINITION)
+        channel_drop(e, CHAIN_OWNER(thing, struct channel, thing));
     else if (CHAIN_OWNER(thing, struct seat, thing)->open_calls == 0)
         seat_leave(e, CHAIN_OWNER(thing, struct seat, thing));
 }

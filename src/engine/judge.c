@@ -20,10 +20,59 @@ static enum on meaning(uint8_t role, uint8_t verdict) {
     }
 }
 
-void judge(struct step *s, const struct outcome *outcome) {
+/* What a notification's attempt came to: success is what its sender called success, 410 is the receiver's
+ * goodbye, and no other answer is final. */
+static void judge_notice(struct step *s, struct outcome *o) {
+    const struct message_request *m = s->transaction->message;
+    struct channel *c = parcel_of(s->seat, o->branch)->channel;
+    bool wanted = o->verdict == VERDICT_DONE && (m->success_http == 0 || m->success_http == o->http) &&
+                  (m->success_body.length == 0 || slice_equal(slice_trim(o->body), m->success_body));
+    if (o->http == 410)
+        o->verdict = VERDICT_REFUSED;
+    else if (o->verdict == VERDICT_REFUSED || (o->verdict == VERDICT_DONE && !wanted))
+        o->verdict = VERDICT_UNKNOWN;
+    if (o->verdict != VERDICT_INTERRUPTED)
+        channel_heard(s->engine, c, wanted || o->http == 410, s->event->now_ms);
+}
+
+/* The push went well, and the consumer acks by a call of its own: until then it holds the delivery. */
+static void judge_push(struct step *s, struct outcome *o) {
+    struct parcel *p = parcel_of(s->seat, o->branch);
+    const struct outlet *outlet = channel_outlet(p->channel);
+    if (o->verdict != VERDICT_DONE || outlet->ack != ACK_CALL || s->event->kind != EVENT_OUTCOME)
+        return;
+    o->verdict = VERDICT_WORKING;
+    o->retry_after_ms = outlet->ack_timeout_ms;
+    p->lease_ms = s->event->now_ms + outlet->ack_timeout_ms;
+}
+
+void judge_interrupted(struct step *s, uint16_t branch, uint8_t role) {
+    struct transaction *t = s->transaction;
+    struct operation *o = &t->branches[branch].operation[role];
+    struct outcome outcome = {
+        .transaction = t->id,
+        .branch = branch,
+        .role = role,
+        .verdict = MUTANT(interrupted_not_counted) ? VERDICT_NOT_SENT : VERDICT_INTERRUPTED,
+        .attempt = o->attempt,
+        .body = SLICE("settled was restarted while this attempt was allowed; whether it arrived is unknown"),
+    };
+    o->interrupted = false;
+    judge(s, &outcome);
+}
+
+void judge(struct step *s, const struct outcome *given) {
+    struct outcome copy = *given;
+    const struct outcome *outcome = &copy;
     s->outcome = outcome;
     s->branch = outcome->branch;
     s->role = outcome->role;
+    if (operation_is_queued(s->transaction, s->branch, s->role) && parcel_of(s->seat, s->branch) != NULL) {
+        if (s->transaction->mode == MODE_NOTICE)
+            judge_notice(s, &copy);
+        else
+            judge_push(s, &copy);
+    }
     bool known = rule_obey(s, meaning(outcome->role, outcome->verdict));
     assert(known); /* an operation that is in progress always has a rule */
     s->outcome = NULL;
@@ -42,7 +91,8 @@ void judge_settled(struct step *s, bool not_done) {
 void judge_deadline(struct step *s) {
     const struct transaction *t = s->transaction;
     struct reply reply = s->effects->reply;
-    if (t->status != STATUS_ACTIVE || t->suspended || t->deadline_ms > s->event->now_ms)
+    if (t->status != STATUS_ACTIVE || t->suspended || t->deadline_ms > s->event->now_ms ||
+        t->deadline_ms == 0)
         return;
     s->cause = CAUSE_DEADLINE;
     s->text = SLICE("not decided before its deadline");

@@ -44,7 +44,11 @@
     X(interrupted_not_counted, "does not remember that a call was open when the daemon stopped") \
     X(recovery_stops_at_rows, "recovers a row without the records that came after it")           \
     X(fold_drops_unfinished, "tells the journal that unfolded records are no longer needed")     \
-    X(fold_forgets_newer, "takes a row for complete although records came meanwhile")
+    X(fold_forgets_newer, "takes a row for complete although records came meanwhile")            \
+    X(half_is_sent, "delivers a message that is only half")                                      \
+    X(lane_ignored, "sends what stands behind another of its key")                               \
+    X(dead_is_done, "takes a delivery that nobody took for delivered")                           \
+    X(notice_never_ends, "tries a notification more often than its schedule says")
 
 enum mutant {
     MUTANT_none = 0,

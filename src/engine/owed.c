@@ -97,7 +97,8 @@ static bool may_start_backward(const struct transaction *t, const struct branch 
 }
 
 bool owed_may_start(const struct transaction *t, const struct branch *b, uint8_t role, bool held) {
-    if (b->operation[role].status != OPERATION_PENDING || b->to[role].url.length == 0)
+    bool exists = b->to[role].url.length > 0 || (t->mode == MODE_NOTICE && role == ROLE_FORWARD);
+    if (b->operation[role].status != OPERATION_PENDING || !exists)
         return false;
     switch (role) {
     case ROLE_FORWARD:
@@ -111,8 +112,10 @@ bool owed_may_start(const struct transaction *t, const struct branch *b, uint8_t
 
 bool owed_anything(const struct transaction *t) {
     for (size_t i = 0; i < t->branch_count; i++)
-        for (int role = 0; role < ROLE_COUNT; role++)
-            if (owed_in_progress(&t->branches[i].operation[role]) || t->branches[i].operation[role].open)
+        for (int role = 0; role < ROLE_COUNT; role++) {
+            const struct operation *o = &t->branches[i].operation[role];
+            if (owed_in_progress(o) || o->open || o->status == OPERATION_DEAD)
                 return true;
+        }
     return false;
 }

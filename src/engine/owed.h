@@ -10,7 +10,7 @@
 
 /* Allowed and not over: running, waiting or retrying. */
 bool owed_in_progress(const struct operation *o);
-/* Whether any operation is in progress, or its call still out. */
+/* Whether any operation is in progress, dead, or its call still out. */
 bool owed_anything(const struct transaction *t);
 
 /* Whether the branch's forward operation may have left something behind that its backward operation must

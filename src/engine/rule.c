@@ -4,7 +4,8 @@
 
 #include "engine/seat.h"
 
-static const struct rule_table *const tables[] = { &saga_table, &tcc_table, &decision_table };
+static const struct rule_table *const tables[] = { &saga_table, &tcc_table, &message_table, &notice_table,
+                                                   &decision_table };
 
 const struct rule_table *rule_tables(size_t index, size_t *first) {
     size_t before = 0;
@@ -18,8 +19,8 @@ const struct rule_table *rule_tables(size_t index, size_t *first) {
 
 static size_t table_for(const struct step *s, enum on on) {
     if (on == ON_DEADLINE || on == ON_COMMIT || on == ON_ROLLBACK)
-        return 2;
-    return s->transaction->mode == MODE_SAGA ? 0 : 1;
+        return sizeof tables / sizeof *tables - 1;
+    return s->transaction->mode - MODE_SAGA; /* the tables stand in the order of the modes */
 }
 
 bool rule_obey(struct step *s, enum on on) {
@@ -70,6 +71,8 @@ const char *rule_guard_word(const struct rule *rule) {
         { out_of_patience, "its patience is over" },
         { server_drives, "settled drives" },
         { client_drives, "the client drives" },
+        { refusal_is_wanted, "a topic wants refusals" },
+        { out_of_attempts, "it was the last attempt" },
         { something_is_missing, "something was settled as not done" },
     };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
@@ -88,6 +91,11 @@ const char *rule_act_word(const struct rule *rule) {
         { note_and_commit, "note it, decide commit" },
         { note_and_roll_back, "note it, decide rollback" },
         { give_up_and_roll_back, "give up, decide rollback" },
+        { note_and_commit_as_checked, "note it, decide commit" },
+        { note_and_roll_back_as_checked, "note it, decide rollback" },
+        { note_and_report, "note it, tell the producer" },
+        { set_aside, "set it aside, raise attention" },
+        { note_gone_and_roll_back, "note it, disable the endpoint, decide rollback" },
         { finish, "finish" },
         { go_on, "go on" },
         { agree, "agree" },

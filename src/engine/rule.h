@@ -36,10 +36,11 @@ struct rule {
 };
 
 enum {
-    RULES_ROWS_MAX = 96, /* of all tables together */
+    RULES_ROWS_MAX = 128, /* of all tables together */
 };
 
-/* How often each row was obeyed: for coverage. Rows count through saga, tcc, decision in this order. */
+/* How often each row was obeyed: for coverage. Rows count through saga, tcc, message, notification, decision
+ * in this order. */
 struct rule_hits {
     uint64_t row[RULES_ROWS_MAX];
 };
@@ -52,12 +53,14 @@ struct rule_table {
 
 extern const struct rule_table saga_table;
 extern const struct rule_table tcc_table;
+extern const struct rule_table message_table;
+extern const struct rule_table notice_table;
 extern const struct rule_table decision_table;
 
 /* Obey the first row that fits. False when none does. */
 bool rule_obey(struct step *s, enum on on);
 const char *on_word(uint8_t on);
-/* The tables, for manuals and tests: index 0..2, NULL beyond. first is the number of the table's first row
+/* The tables, for manuals and tests: index 0..4, NULL beyond. first is the number of the table's first row
  * among all. */
 const struct rule_table *rule_tables(size_t index, size_t *first);
 /* Words for a row's guard and act: the names under which the tables are read aloud. */
@@ -71,7 +74,9 @@ bool pivot_in_doubt(const struct step *s); /* the pivot may have happened and ca
 bool out_of_patience(
     const struct step *s); /* the step's own retry.for is at its end, and it says roll back */
 bool server_drives(const struct step *s);
-bool client_drives(const struct step *s);
+bool client_drives(const struct step *s);        /* or it is a message, which its producer decides */
+bool refusal_is_wanted(const struct step *s);    /* the subscription names a topic for refusals */
+bool out_of_attempts(const struct step *s);      /* a notification's schedule is at its end */
 bool something_is_missing(const struct step *s); /* an operator settled something as not done */
 
 /* Acts. */
@@ -83,11 +88,16 @@ void roll_back(struct step *s);
 void note_and_commit(struct step *s);
 void note_and_roll_back(struct step *s);
 void give_up_and_roll_back(struct step *s);
-void finish(struct step *s);         /* become NEXT for good */
-void go_on(struct step *s);          /* nothing more to do here */
-void agree(struct step *s);          /* it is so already */
-void too_late(struct step *s);       /* the opposite was decided */
-void not_yours(struct step *s);      /* settled drives this one: it decides by itself */
-void wait_for_pivot(struct step *s); /* only the pivot's answer can decide now */
+void note_and_commit_as_checked(struct step *s);
+void note_and_roll_back_as_checked(struct step *s);
+void note_and_report(struct step *s);         /* the consumer's no goes back to the producer */
+void set_aside(struct step *s);               /* a dead delivery: nothing is sent until somebody looks */
+void note_gone_and_roll_back(struct step *s); /* 410: the endpoint is disabled, too */
+void finish(struct step *s);                  /* become NEXT for good */
+void go_on(struct step *s);                   /* nothing more to do here */
+void agree(struct step *s);                   /* it is so already */
+void too_late(struct step *s);                /* the opposite was decided */
+void not_yours(struct step *s);               /* settled drives this one: it decides by itself */
+void wait_for_pivot(struct step *s);          /* only the pivot's answer can decide now */
 
 #endif

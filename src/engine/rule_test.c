@@ -19,6 +19,7 @@ static bool decides(uint8_t on) {
 /* What cannot happen, and why. A star stands for any status or any on. */
 enum {
     ANY = 255,
+    TABLES = 5,
 };
 
 struct impossible {
@@ -35,6 +36,29 @@ static const struct impossible impossible[] = {
     { "tcc", ANY, ON_DEADLINE, "the decision table has it" },
     { "tcc", ANY, ON_COMMIT, "the decision table has it" },
     { "tcc", ANY, ON_ROLLBACK, "the decision table has it" },
+    { "message", ANY, ON_DEADLINE, "a message has no deadline" },
+    { "message", ANY, ON_COMMIT, "the decision table has it" },
+    { "message", ANY, ON_ROLLBACK, "the decision table has it" },
+    { "message", ANY, ON_STEP_SETTLED, "nobody settles a check-back: the message is decided instead" },
+    { "message", STATUS_ACTIVE, ON_END_DONE, "nothing is delivered before the commit" },
+    { "message", STATUS_ACTIVE, ON_END_REFUSED, "nothing is delivered before the commit" },
+    { "message", STATUS_ACTIVE, ON_END_UNKNOWN, "nothing is delivered before the commit" },
+    { "message", STATUS_ACTIVE, ON_NOTHING_OWED, "without a check-back it waits for its producer" },
+    { "message", STATUS_ROLLING_BACK, ON_END_DONE, "nothing is delivered of what is rolled back" },
+    { "message", STATUS_ROLLING_BACK, ON_END_REFUSED, "nothing is delivered of what is rolled back" },
+    { "message", STATUS_ROLLING_BACK, ON_END_UNKNOWN, "nothing is delivered of what is rolled back" },
+    { "notification", ANY, ON_DEADLINE, "the decision table has it" },
+    { "notification", ANY, ON_COMMIT, "the decision table has it" },
+    { "notification", ANY, ON_ROLLBACK, "the decision table has it" },
+    { "notification", ANY, ON_STEP_SETTLED, "it ends by itself or is cancelled" },
+    { "notification", ANY, ON_END_DONE, "it has one operation, and that is a forward one" },
+    { "notification", ANY, ON_END_REFUSED, "it has one operation, and that is a forward one" },
+    { "notification", ANY, ON_END_UNKNOWN, "it has one operation, and that is a forward one" },
+    { "notification", STATUS_COMMITTING, ON_STEP_DONE, "commit is decided when its attempt has succeeded" },
+    { "notification", STATUS_COMMITTING, ON_STEP_REFUSED,
+      "commit is decided when its attempt has succeeded" },
+    { "notification", STATUS_COMMITTING, ON_STEP_UNKNOWN,
+      "commit is decided when its attempt has succeeded" },
     { "decision", ANY, ON_STEP_DONE, "the pattern's own table has it" },
     { "decision", ANY, ON_STEP_REFUSED, "the pattern's own table has it" },
     { "decision", ANY, ON_STEP_UNKNOWN, "the pattern's own table has it" },
@@ -96,7 +120,7 @@ static size_t rows_for(const struct rule_table *table, uint8_t status, uint8_t o
 static void every_pair_is_ruled_or_cannot_happen(void **state) {
     size_t first;
     (void)state;
-    for (size_t index = 0; index < 3; index++) {
+    for (size_t index = 0; index < TABLES; index++) {
         const struct rule_table *table = rule_tables(index, &first);
         for (uint8_t status = STATUS_ACTIVE; status < STATUS_END; status++)
             for (uint8_t on = 0; on < ON_END; on++) {
@@ -111,13 +135,13 @@ static void every_pair_is_ruled_or_cannot_happen(void **state) {
                     assert_true(last->guard == always || may_wait(last));
             }
     }
-    assert_null(rule_tables(3, &first));
+    assert_null(rule_tables(TABLES, &first));
 }
 
 static void no_row_hides_another(void **state) {
     size_t first;
     (void)state;
-    for (size_t index = 0; index < 3; index++) {
+    for (size_t index = 0; index < TABLES; index++) {
         const struct rule_table *table = rule_tables(index, &first);
         for (size_t i = 0; i < table->count; i++)
             for (size_t k = 0; k < i; k++) {
@@ -133,11 +157,11 @@ static void rows_stand_in_the_right_table_and_have_words(void **state) {
     size_t first;
     size_t rows = 0;
     (void)state;
-    for (size_t index = 0; index < 3; index++) {
+    for (size_t index = 0; index < TABLES; index++) {
         const struct rule_table *table = rule_tables(index, &first);
         assert_int_equal(first, rows);
         for (size_t i = 0; i < table->count; i++) {
-            assert_int_equal(decides(table->rules[i].on), index == 2);
+            assert_int_equal(decides(table->rules[i].on), index == TABLES - 1);
             assert_string_not_equal(rule_guard_word(&table->rules[i]), "?");
             assert_string_not_equal(rule_act_word(&table->rules[i]), "?");
             assert_string_not_equal(on_word(table->rules[i].on), "?");
@@ -154,6 +178,7 @@ struct world {
     struct effects effects;
     struct seat *seat;
     uint32_t seq;
+    uint8_t mode;
 };
 
 static const struct engine_options options = {
@@ -170,7 +195,7 @@ static void put(struct world *w, struct record r) {
     buffer_init(&bytes, 1 << 16);
     r.at_ms = 1000;
     record_encode(&bytes, &r);
-    struct stored_entry entry = { STORED_TRANSACTION, 7, ++w->seq, buffer_slice(&bytes) };
+    struct stored_entry entry = { mode_kind(w->mode), 7, ++w->seq, buffer_slice(&bytes) };
     int result = engine_recover_entry(w->engine, 1, &entry, &why);
     if (result != 0)
         print_error("%s\n", why.text);
@@ -178,7 +203,55 @@ static void put(struct world *w, struct record r) {
     buffer_done(&bytes);
 }
 
-static void put_created(struct world *w, const struct rule *rule, bool is_tcc) {
+/* The subscription or endpoint that the world's delivery or notification goes to. */
+static void put_definition(struct world *w, const struct rule *rule) {
+    struct definition d = {
+        .kind = w->mode == MODE_NOTICE ? DEFINITION_ENDPOINT : DEFINITION_SUBSCRIPTION,
+        .name = SLICE("a"),
+        .source = SLICE("{}"),
+        .outlet = { .topic = SLICE("topic"),
+                    .url = SLICE("http://x/push"),
+                    .concurrency = 1,
+                    .timeout_ms = 1000,
+                    .retry = { 100, 200, 1000, rule->guard == out_of_patience ? 10 : 0, GIVE_UP_ROLLBACK },
+                    .refused_topic = rule->guard == refusal_is_wanted ? SLICE("refused") : SLICE_NONE },
+    };
+    struct buffer bytes;
+    buffer_init(&bytes, 4096);
+    definition_encode(&bytes, &d);
+    struct stored_entry entry = { STORED_DEFINITION, 3, 1, buffer_slice(&bytes) };
+    assert_int_equal(engine_recover_entry(w->engine, 1, &entry, NULL), 0);
+    buffer_done(&bytes);
+}
+
+static void put_message_created(struct world *w, const struct rule *rule) {
+    static const uint32_t schedule[] = { 0, 1000 };
+    struct branch_request branch = {
+        .id = w->mode == MODE_NOTICE ? SLICE("a") : SLICE("check"),
+        .to = { [ROLE_FORWARD] = { SLICE("http://x/check"), 1000 } },
+        .retry = { 100, 200, 1000, 0, GIVE_UP_ROLLBACK },
+    };
+    struct message_request message = {
+        .head = { .topic = SLICE("topic"), .content_type = SLICE("text/plain") },
+        .only = SLICE("a"),
+        .half = true,
+        .schedule_ms = schedule,
+        .schedule_count = rule->guard == out_of_attempts ? 1 : 2,
+    };
+    struct transaction_request request = {
+        .namespace_name = SLICE("default"),
+        .gid = SLICE("m"),
+        .mode = w->mode,
+        .branches = &branch,
+        .branch_count = 1,
+        .message = &message,
+    };
+    put_definition(w, rule);
+    put(w, (struct record){ .kind = RECORD_CREATED, .id = 7, .request = &request });
+}
+
+static void put_created(struct world *w, const struct rule *rule) {
+    bool is_tcc = w->mode == MODE_TCC;
     bool doubt = rule->guard == pivot_in_doubt;
     struct branch_request branch = {
         .id = SLICE("a"),
@@ -193,7 +266,7 @@ static void put_created(struct world *w, const struct rule *rule, bool is_tcc) {
     struct transaction_request request = {
         .namespace_name = SLICE("default"),
         .gid = SLICE("t"),
-        .mode = is_tcc ? MODE_TCC : MODE_SAGA,
+        .mode = w->mode,
         .drive = rule->guard == client_drives ? DRIVE_CLIENT : DRIVE_SERVER,
         .branches = &branch,
         .branch_count = 1,
@@ -261,6 +334,8 @@ static void put_life(struct world *w, const struct rule *rule) {
         allowed.role = role_of(rule);
         if (missing)
             allowed.role = ROLE_BACKWARD;
+        if (w->mode == MODE_MESSAGE)
+            allowed = (struct record){ .kind = RECORD_DELIVERY, .id = 1, .text = SLICE("a") };
         put(w, allowed);
     }
     if (missing && rollback)
@@ -269,14 +344,19 @@ static void put_life(struct world *w, const struct rule *rule) {
         put(w, (struct record){ .kind = RECORD_FINISHED, .status = rule->status });
 }
 
-static void world_open(struct world *w, const struct rule *rule, bool is_tcc) {
-    *w = (struct world){ 0 };
+/* mode: enum mode. */
+static void world_open(struct world *w, const struct rule *rule, uint8_t mode) {
+    *w = (struct world){ .mode = mode };
     assert_int_equal(engine_new(&w->engine, &options, NULL), 0);
     effects_init(&w->effects, LIMIT_TURN_BYTES);
-    put_created(w, rule, is_tcc);
+    if (mode == MODE_MESSAGE || mode == MODE_NOTICE)
+        put_message_created(w, rule);
+    else
+        put_created(w, rule);
     put_life(w, rule);
+    parcels_recover(w->engine);
     engine_turn(w->engine, 2);
-    w->seat = order_find(&w->engine->by_id, 7);
+    w->seat = seat_by_id(w->engine, 7);
     assert_non_null(w->seat);
     assert_int_equal(w->seat->transaction.status, rule->status);
     transaction_check(&w->seat->transaction);
@@ -287,7 +367,7 @@ static void world_close(struct world *w) {
     effects_done(&w->effects);
 }
 
-static void obey_row(const struct rule_table *table, size_t first, size_t index) {
+static void obey_row(const struct rule_table *table, size_t which, size_t first, size_t index) {
     const struct rule *rule = &table->rules[index];
     struct outcome outcome = {
         .transaction = 7, .role = role_of(rule), .verdict = verdict_of(rule), .attempt = 1
@@ -295,8 +375,9 @@ static void obey_row(const struct rule_table *table, size_t first, size_t index)
     struct event event = { .kind = EVENT_TICK, .now_ms = 5000, .random = 1 };
     struct world w;
     struct step s;
-    world_open(&w, rule, strcmp(table->name, "tcc") == 0);
+    world_open(&w, rule, table == &decision_table ? MODE_SAGA : (uint8_t)(MODE_SAGA + which));
     step_begin(&s, w.engine, &event, &w.effects, w.seat);
+    outcome.branch = s.branch = w.mode == MODE_MESSAGE && on_end(rule) ? 1 : 0;
     s.role = outcome.role;
     s.cause = CAUSE_CLIENT;
     s.outcome = on_outcome(rule) ? &outcome : NULL;
@@ -312,10 +393,10 @@ static void obey_row(const struct rule_table *table, size_t first, size_t index)
 static void every_row_is_obeyed_and_keeps_its_word(void **state) {
     size_t first;
     (void)state;
-    for (size_t index = 0; index < 3; index++) {
+    for (size_t index = 0; index < TABLES; index++) {
         const struct rule_table *table = rule_tables(index, &first);
         for (size_t i = 0; i < table->count; i++)
-            obey_row(table, first, i);
+            obey_row(table, index, first, i);
     }
 }
 
@@ -328,7 +409,7 @@ static void nothing_is_obeyed_without_a_row(void **state) {
         struct event event = { .kind = EVENT_TICK, .now_ms = 5000 };
         struct world w;
         struct step s;
-        world_open(&w, &saga->rules[1], false);
+        world_open(&w, &saga->rules[1], MODE_SAGA);
         step_begin(&s, w.engine, &event, &w.effects, w.seat);
         assert_false(rule_obey(&s, on));
         assert_int_equal(w.seat->transaction.seq, w.seq);
@@ -340,7 +421,7 @@ static void nothing_is_obeyed_without_a_row(void **state) {
 static void decisions_stand_in_the_tables(void **state) {
     size_t first;
     (void)state;
-    for (size_t index = 0; index < 3; index++) {
+    for (size_t index = 0; index < TABLES; index++) {
         const struct rule_table *table = rule_tables(index, &first);
         for (size_t i = 0; i < table->count; i++) {
             const struct rule *rule = &table->rules[i];

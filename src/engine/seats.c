@@ -12,21 +12,33 @@ uint64_t seat_key_hash(const struct engine *e, struct slice namespace_name, stru
     return hash_stored(e->options.key_seed, namespace_name, gid);
 }
 
-struct seat *seat_find(const struct engine *e, struct slice namespace_name, struct slice gid) {
+uint64_t seat_next_id(const struct engine *e, uint64_t now_ms) {
+    uint64_t id = now_ms << 16;
+    return id > e->last_id ? id : e->last_id + 1;
+}
+
+struct seat *seat_by_id(const struct engine *e, uint64_t id) {
+    struct seat *seat = NULL;
+    for (size_t subject = 0; subject < SUBJECTS && seat == NULL; subject++)
+        seat = order_find(&e->by_id[subject], id);
+    return seat;
+}
+
+struct seat *seat_find(const struct engine *e, uint8_t kind, struct slice namespace_name, struct slice gid) {
     uint64_t hash = seat_hash(e, namespace_name, gid);
     size_t cursor = 0;
     for (struct seat *seat; (seat = table_find(&e->seats, hash, &cursor)) != NULL;)
-        if (slice_equal(seat->transaction.gid, gid) &&
+        if (subject_of(seat->thing.kind) == subject_of(kind) && slice_equal(seat->transaction.gid, gid) &&
             slice_equal(seat->transaction.namespace_name, namespace_name))
             return seat;
     return NULL;
 }
 
-struct seat *seat_new(struct engine *e, uint64_t id) {
+struct seat *seat_new(struct engine *e, uint8_t kind, uint64_t id) {
     struct seat *seat = memory_take(&e->memory, sizeof *seat);
     if (seat == NULL)
         return NULL;
-    seat->thing = (struct thing){ .kind = STORED_TRANSACTION, .id = id };
+    seat->thing = (struct thing){ .kind = kind, .id = id };
     seat->due.rank = id;
     transaction_init(&seat->transaction, &e->memory);
     return seat;
@@ -34,23 +46,24 @@ struct seat *seat_new(struct engine *e, uint64_t id) {
 
 int seat_reserve(struct engine *e) {
     int result = table_reserve(&e->seats);
+    for (size_t subject = 0; subject < SUBJECTS && result == 0; subject++)
+        result = order_reserve(&e->by_id[subject]);
     if (result == 0)
-        result = order_reserve(&e->by_id);
-    if (result == 0)
-        result = due_heap_reserve(&e->due, e->by_id.count + 1);
+        result = due_heap_reserve(&e->due, e->seats.count + 1);
     return result;
 }
 
 void seat_enter(struct engine *e, struct seat *seat) {
     seat->table_hash = seat_hash(e, seat->transaction.namespace_name, seat->transaction.gid);
     table_add(&e->seats, seat->table_hash, seat);
-    order_add(&e->by_id, seat->thing.id, seat);
+    order_add(&e->by_id[subject_of(seat->thing.kind)], seat->thing.id, seat);
     if (seat->thing.id > e->last_id)
         e->last_id = seat->thing.id;
     seat_count(e, seat);
 }
 
 void seat_drop(struct engine *e, struct seat *seat) {
+    parcels_drop(e, seat);
     transaction_done(&seat->transaction);
     memory_give(&e->memory, seat, sizeof *seat);
 }
@@ -60,9 +73,10 @@ void seat_leave(struct engine *e, struct seat *seat) {
     assert(seat->due.place == 0);
     assert(!chain_linked(&seat->place));
     thing_clean(e, &seat->thing);
-    e->figures.by_status[seat->counted_status]--;
+    if (seat->thing.kind == STORED_TRANSACTION)
+        e->figures.by_status[seat->counted_status]--;
     table_remove(&e->seats, seat->table_hash, seat);
-    order_remove(&e->by_id, seat->thing.id);
+    order_remove(&e->by_id[subject_of(seat->thing.kind)], seat->thing.id);
     seat_drop(e, seat);
 }
 
@@ -72,6 +86,17 @@ static void count_flag(uint64_t *figure, bool *counted, bool now) {
     if (!now && *counted)
         --*figure;
     *counted = now;
+}
+
+/* Messages and notifications. */
+static void count_other(struct engine *e, const struct seat *seat, bool unfinished, bool unfinished_before) {
+    uint64_t *figure = seat->thing.kind == STORED_MESSAGE ? &e->figures.messages : &e->figures.notices;
+    *figure += unfinished && !unfinished_before;
+    *figure -= !unfinished && unfinished_before;
+    if (seat->thing.kind != STORED_MESSAGE)
+        return;
+    e->figures.half -= seat->counted_status == STATUS_ACTIVE;
+    e->figures.half += seat->transaction.status == STATUS_ACTIVE;
 }
 
 void seat_count(struct engine *e, struct seat *seat) {
@@ -87,11 +112,15 @@ void seat_count(struct engine *e, struct seat *seat) {
         e->figures.unfinished++;
     if (!unfinished && unfinished_before)
         e->figures.unfinished--;
-    if (seat->counted_status != 0)
-        e->figures.by_status[seat->counted_status]--;
-    e->figures.by_status[t->status]++;
-    if (!unfinished && unfinished_before)
-        e->figures.finished[t->status]++;
+    if (seat->thing.kind == STORED_TRANSACTION) {
+        if (seat->counted_status != 0)
+            e->figures.by_status[seat->counted_status]--;
+        e->figures.by_status[t->status]++;
+        if (!unfinished && unfinished_before)
+            e->figures.finished[t->status]++;
+    } else {
+        count_other(e, seat, unfinished, unfinished_before);
+    }
     seat->counted_status = t->status;
 }
 
@@ -125,16 +154,20 @@ void seat_forgo(struct engine *e, struct seat *seat) {
 
 /* When something of it is due. A call that is due now but has no place does not count: it stands in the
  * queue, so that deadlines behind it come in time. */
-static uint64_t due_of(const struct engine *e, const struct transaction *t, uint64_t now_ms, bool *queues) {
+static uint64_t due_of(const struct engine *e, const struct seat *seat, uint64_t now_ms, bool *queues) {
+    const struct transaction *t = &seat->transaction;
     bool full = e->figures.calls_open >= e->options.calls_max;
     uint64_t at_ms = UINT64_MAX;
     if (status_is_final(t->status) || t->suspended)
         return at_ms;
-    if (t->status == STATUS_ACTIVE && !owed_pivot_in_doubt(t))
+    if (t->status == STATUS_ACTIVE && t->deadline_ms != 0 && !owed_pivot_in_doubt(t))
         at_ms = t->deadline_ms;
-    for (size_t i = 0; i < t->branch_count; i++)
-        for (int role = 0; role < ROLE_COUNT; role++) {
+    at_ms = sooner(at_ms, parcels_due(seat, now_ms));
+    for (uint16_t i = 0; i < t->branch_count; i++)
+        for (uint8_t role = 0; role < ROLE_COUNT; role++) {
             const struct operation *o = &t->branches[i].operation[role];
+            if (operation_is_queued(t, i, role))
+                continue;
             uint64_t due_ms = operation_due(o, now_ms);
             if (full && due_ms <= now_ms && !o->interrupted)
                 *queues = true;
@@ -146,7 +179,7 @@ static uint64_t due_of(const struct engine *e, const struct transaction *t, uint
 
 void seat_schedule(struct engine *e, struct seat *seat, uint64_t now_ms) {
     bool queues = false;
-    uint64_t at_ms = due_of(e, &seat->transaction, now_ms, &queues);
+    uint64_t at_ms = due_of(e, seat, now_ms, &queues);
     if (queues)
         queue(e, seat);
     else

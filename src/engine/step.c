@@ -41,6 +41,8 @@ void step_end(struct step *s) {
     if (s->seat == NULL)
         return;
     transaction_check(s->transaction);
+    if (s->seat->parcels != NULL)
+        parcels_follow(e, s->seat, s->event->now_ms);
     seat_schedule(e, s->seat, s->event->now_ms);
     if (s->transaction->seq == s->seq_before)
         return;

@@ -17,6 +17,10 @@ static size_t size_of_request(const struct transaction_request *q) {
     size_t bytes = sizeof(struct seat) + 1024 + q->branch_count * (sizeof(struct branch) + 512);
     for (size_t i = 0; i < q->branch_count; i++)
         bytes += q->branches[i].body.length;
+    if (q->message != NULL)
+        bytes += sizeof *q->message + q->message->body.length;
+    for (size_t i = 0; i < q->outgoing_count; i++)
+        bytes += sizeof *q->outgoing + q->outgoing[i].message.body.length;
     return bytes;
 }
 
@@ -34,24 +38,18 @@ static void answer_same_gid(const struct event *event, struct effects *effects, 
     answer(effects, same ? REPLY_REPEATED : REPLY_OTHER_BODY, t, SLICE_NONE);
 }
 
-static uint64_t new_id(const struct engine *e, uint64_t now_ms) {
-    uint64_t id = now_ms << 16;
-    return id > e->last_id ? id : e->last_id + 1;
-}
-
 /* The first record is made before the seat is anywhere, so that running out of memory leaves no trace. */
-static struct seat *create(struct engine *e, const struct event *event) {
-    const struct transaction_request *q = event->request;
+struct seat *submit_create(struct engine *e, const struct event *event, const struct transaction_request *q) {
     if (seat_reserve(e) != 0 || filter_add(&e->seen, seat_key_hash(e, q->namespace_name, q->gid)) != 0)
         return NULL;
-    struct seat *seat = seat_new(e, new_id(e, event->now_ms));
+    struct seat *seat = seat_new(e, mode_kind(q->mode), seat_next_id(e, event->now_ms));
     if (seat == NULL)
         return NULL;
     struct record r = {
         .kind = RECORD_CREATED,
         .at_ms = event->now_ms,
         .id = seat->thing.id,
-        .until_ms = event->now_ms + q->deadline_ms,
+        .until_ms = q->deadline_ms == 0 ? 0 : event->now_ms + q->deadline_ms,
         .request = q,
     };
     buffer_clear(&e->record);
@@ -66,41 +64,53 @@ static struct seat *create(struct engine *e, const struct event *event) {
     return seat;
 }
 
-static void begin(struct engine *e, const struct event *event, struct effects *effects) {
+/* Right after submit_create: the first record still stands in the engine's buffer. */
+void submit_begin(struct engine *e, const struct event *event, struct effects *effects, struct seat *seat) {
     struct step s;
     struct record r = { .kind = RECORD_CREATED };
-    if (e->figures.unfinished >= e->options.unfinished_max) {
-        answer(effects, REPLY_FULL, NULL, SLICE("limits.unfinished"));
-        return;
-    }
-    struct seat *seat = has_memory(e, event->request) ? create(e, event) : NULL;
-    if (seat == NULL) {
-        answer(effects, REPLY_NO_MEMORY, NULL, SLICE("limits.memory"));
-        return;
-    }
     seat_enter(e, seat);
     e->figures.submitted++;
     step_begin(&s, e, event, effects, seat);
     s.seq_before = 0;
     s.status_before = 0;
+    s.text = SLICE_NONE;
     thing_put(e, effects, &seat->thing, buffer_slice(&e->record));
     trace_record(&s, &r);
+    if (s.transaction->mode == MODE_MESSAGE && (!s.transaction->message->half || MUTANT(half_is_sent))) {
+        s.cause = CAUSE_CLIENT;
+        rule_obey(&s, ON_COMMIT);
+    }
     drive(&s);
     step_end(&s);
     answer(effects, REPLY_ACCEPTED, s.transaction, SLICE_NONE);
 }
 
+static void begin(struct engine *e, const struct event *event, struct effects *effects) {
+    if (e->figures.unfinished >= e->options.unfinished_max) {
+        answer(effects, REPLY_FULL, NULL, SLICE("limits.unfinished"));
+        return;
+    }
+    struct seat *seat = has_memory(e, event->request) ? submit_create(e, event, event->request) : NULL;
+    if (seat == NULL) {
+        answer(effects, REPLY_NO_MEMORY, NULL, SLICE("limits.memory"));
+        return;
+    }
+    submit_begin(e, event, effects, seat);
+}
+
 void submit_step(struct engine *e, const struct event *event, struct effects *effects) {
     const struct transaction_request *q = event->request;
     assert(q->gid.length > 0);
-    struct seat *seat = seat_find(e, q->namespace_name, q->gid);
+    struct seat *seat = seat_find(e, mode_kind(q->mode), q->namespace_name, q->gid);
     if (seat != NULL) {
         answer_same_gid(event, effects, &seat->transaction);
         return;
     }
     uint64_t key_hash = seat_key_hash(e, q->namespace_name, q->gid);
     if (event->lookup == LOOKUP_NOT_DONE && !q->gid_is_fresh && filter_maybe(&e->seen, key_hash)) {
-        effects->load = (struct load){ .ticket = event->ticket, .key_hash = key_hash, .gid = q->gid };
+        effects->load = (struct load){
+            .ticket = event->ticket, .kind = mode_kind(q->mode), .key_hash = key_hash, .gid = q->gid
+        };
         return;
     }
     if (event->lookup != LOOKUP_FOUND) {

@@ -53,7 +53,7 @@ static void cut_entries_are_corrupt_and_touch_nothing(void **state) {
 static void nonsense_is_corrupt(void **state) {
     static const struct slice rows[] = {
         SLICE("\x00\x01\x01\x00"),                 /* kind 0 */
-        SLICE("\x04\x01\x01\x00"),                 /* kind beyond the last */
+        SLICE("\x07\x01\x01\x00"),                 /* kind beyond the last */
         SLICE("\x01\x01\x80\x80\x80\x80\x10\x00"), /* seq over 32 bits */
         SLICE("\x01\x81\x00\x01\x00"),             /* id in a long spelling */
         SLICE("\x01\x01\x01\x05"

@@ -54,6 +54,11 @@ enum branch_bit {
     BRANCH_BIT_REFERENCED = 8,
 };
 
+/* Beside enum drive: messages and notifications of its own stand behind the branches. */
+enum {
+    DRIVE_BIT_OUTGOING = 2,
+};
+
 static uint64_t number_of(const struct record *r, struct field f) {
     const char *at = (const char *)r + f.offset;
     uint16_t u16;
@@ -96,7 +101,7 @@ static void encode_request(struct buffer *to, const struct transaction_request *
     leb128_put_bytes(to, q->namespace_name);
     leb128_put_bytes(to, q->gid);
     leb128_put(to, q->mode);
-    leb128_put(to, q->drive);
+    leb128_put(to, q->drive | (q->outgoing_count > 0 ? DRIVE_BIT_OUTGOING : 0u));
     leb128_put_bytes(to, q->name);
     leb128_put_bytes(to, q->principal);
     leb128_put(to, q->deadline_ms);
@@ -161,7 +166,9 @@ static int decode_request(struct leb128_cursor *c, struct arena *arena, struct t
     q->namespace_name = leb128_take_bytes(c);
     q->gid = leb128_take_bytes(c);
     q->mode = (uint8_t)leb128_take_upto(c, MODE_END - 1);
-    q->drive = (uint8_t)leb128_take_upto(c, DRIVE_CLIENT);
+    uint64_t drive = leb128_take_upto(c, DRIVE_CLIENT | DRIVE_BIT_OUTGOING);
+    bool has_outgoing = (drive & DRIVE_BIT_OUTGOING) != 0;
+    q->drive = (uint8_t)(drive & DRIVE_CLIENT);
     q->name = leb128_take_bytes(c);
     q->principal = leb128_take_bytes(c);
     q->deadline_ms = (uint32_t)leb128_take_upto(c, UINT32_MAX);
@@ -186,7 +193,7 @@ static int decode_request(struct leb128_cursor *c, struct arena *arena, struct t
         return ERR_CORRUPT;
     if (q->mode == MODE_MESSAGE || q->mode == MODE_NOTICE)
         return message_request_decode(c, arena, &q->message);
-    return c->left.length == 0 ? 0 : outgoing_request_decode(c, arena, &q->outgoing, &q->outgoing_count);
+    return has_outgoing ? outgoing_request_decode(c, arena, &q->outgoing, &q->outgoing_count) : 0;
 }
 
 static void take_number(struct leb128_cursor *c, struct record *r, struct field f) {

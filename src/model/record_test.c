@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include "model/record.h"
+#include "model/stored.h"
 #include "model/transaction.h"
 
 static const uint16_t after[] = { 0, 1 };
@@ -33,6 +34,19 @@ static const struct branch_request branches[] = {
       .retry = { UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX, GIVE_UP_ATTENTION } },
 };
 
+static const uint32_t schedule[] = { 0, 15000, UINT32_MAX };
+
+static const struct outgoing_request outgoing[] = {
+    { .message = { .head = { .topic = SLICE("t"), .content_type = SLICE("a/b") }, .body = SLICE("x") } },
+    { .on_rollback = true,
+      .is_notice = true,
+      .timeout_ms = 9,
+      .message = { .head = { .topic = SLICE("e"), .content_type = SLICE("a/b") },
+                   .only = SLICE("crm"),
+                   .schedule_ms = schedule,
+                   .schedule_count = 3 } },
+};
+
 static const struct transaction_request request = {
     .namespace_name = SLICE("default"),
     .gid = SLICE("order-4711"),
@@ -46,6 +60,50 @@ static const struct transaction_request request = {
     .branch_count = 3,
     .fingerprint = { 1, 2, 3, [31] = 255 },
     .principal = SLICE("shop"),
+    .outgoing = outgoing,
+    .outgoing_count = 2,
+};
+
+static const struct message_request ship = {
+    .head = { .topic = SLICE("warehouse.ship"),
+              .key = SLICE("4711"),
+              .content_type = SLICE("text/plain"),
+              .headers = labels,
+              .header_count = 2 },
+    .body = SLICE("\0any bytes\xff"),
+    .only = SLICE("warehouse"),
+    .origin = SLICE("transaction order-4711"),
+    .delay_ms = 5,
+    .check_after_ms = 10000,
+    .check_tries = 3,
+    .half = true,
+};
+
+static const struct transaction_request message = {
+    .namespace_name = SLICE("default"),
+    .gid = SLICE("msg"),
+    .mode = MODE_MESSAGE,
+    .branches = branches,
+    .branch_count = 1,
+    .message = &ship,
+};
+
+static const struct message_request call_back = {
+    .head = { .topic = SLICE("order.paid"), .content_type = SLICE("application/json") },
+    .only = SLICE("crm"),
+    .schedule_ms = schedule,
+    .schedule_count = 3,
+    .success_http = 204,
+    .success_body = SLICE("success"),
+};
+
+static const struct transaction_request notice = {
+    .namespace_name = SLICE("default"),
+    .gid = SLICE("ntf"),
+    .mode = MODE_NOTICE,
+    .branches = branches,
+    .branch_count = 1,
+    .message = &call_back,
 };
 
 static const struct record examples[] = {
@@ -95,6 +153,15 @@ static const struct record examples[] = {
       .status = STATUS_HEURISTIC_COMMIT,
       .text = SLICE("why"),
       .who = SLICE("who") },
+    { .kind = RECORD_CREATED, .at_ms = 1, .id = 7, .request = &message },
+    { .kind = RECORD_CREATED, .at_ms = 1, .id = 7, .until_ms = 9, .request = &notice },
+    { .kind = RECORD_DELIVERY, .at_ms = 2, .id = UINT64_MAX, .next_ms = 3, .text = SLICE("warehouse") },
+    { .kind = RECORD_SENT,
+      .at_ms = 2,
+      .made = STORED_NOTICE,
+      .branch = 1,
+      .text = SLICE("ntf_1"),
+      .who = SLICE("crm") },
 };
 
 enum {
@@ -122,6 +189,29 @@ static void same_branch(const struct branch_request *a, const struct branch_requ
     assert_int_equal(a->retry.then, b->retry.then);
 }
 
+static void same_message(const struct message_request *a, const struct message_request *b) {
+    assert_true(slice_equal(a->head.topic, b->head.topic));
+    assert_true(slice_equal(a->head.key, b->head.key));
+    assert_true(slice_equal(a->head.content_type, b->head.content_type));
+    assert_true(slice_equal(a->body, b->body));
+    assert_true(slice_equal(a->only, b->only));
+    assert_true(slice_equal(a->origin, b->origin));
+    assert_true(slice_equal(a->success_body, b->success_body));
+    assert_int_equal(a->head.header_count, b->head.header_count);
+    for (size_t i = 0; i < a->head.header_count; i++) {
+        assert_true(slice_equal(a->head.headers[i].key, b->head.headers[i].key));
+        assert_true(slice_equal(a->head.headers[i].value, b->head.headers[i].value));
+    }
+    assert_int_equal(a->delay_ms, b->delay_ms);
+    assert_int_equal(a->check_after_ms, b->check_after_ms);
+    assert_int_equal(a->check_tries, b->check_tries);
+    assert_int_equal(a->half, b->half);
+    assert_int_equal(a->success_http, b->success_http);
+    assert_int_equal(a->schedule_count, b->schedule_count);
+    for (size_t i = 0; i < a->schedule_count; i++)
+        assert_int_equal(a->schedule_ms[i], b->schedule_ms[i]);
+}
+
 static void same_request(const struct transaction_request *a, const struct transaction_request *b) {
     assert_true(slice_equal(a->namespace_name, b->namespace_name));
     assert_true(slice_equal(a->gid, b->gid));
@@ -139,6 +229,15 @@ static void same_request(const struct transaction_request *a, const struct trans
     assert_int_equal(a->branch_count, b->branch_count);
     for (size_t i = 0; i < a->branch_count; i++)
         same_branch(&a->branches[i], &b->branches[i]);
+    if (a->message != NULL)
+        same_message(a->message, b->message);
+    assert_int_equal(a->outgoing_count, b->outgoing_count);
+    for (size_t i = 0; i < a->outgoing_count; i++) {
+        assert_int_equal(a->outgoing[i].on_rollback, b->outgoing[i].on_rollback);
+        assert_int_equal(a->outgoing[i].is_notice, b->outgoing[i].is_notice);
+        assert_int_equal(a->outgoing[i].timeout_ms, b->outgoing[i].timeout_ms);
+        same_message(&a->outgoing[i].message, &b->outgoing[i].message);
+    }
 }
 
 static void same_record(const struct record *a, const struct record *b) {
@@ -157,6 +256,7 @@ static void same_record(const struct record *a, const struct record *b) {
     assert_int_equal(a->status, b->status);
     assert_int_equal(a->id, b->id);
     assert_int_equal(a->until_ms, b->until_ms);
+    assert_int_equal(a->made, b->made);
     assert_true(slice_equal(a->text, b->text));
     assert_true(slice_equal(a->who, b->who));
     if (a->kind == RECORD_CREATED)
@@ -266,7 +366,7 @@ static void nonsense_is_corrupt(void **state) {
     } rows[] = {
         { "nothing", { "", 0 } },
         { "kind 0", { "\x00\x01", 2 } },
-        { "kind beyond the last", { "\x0d\x01", 2 } },
+        { "kind beyond the last", { "\x0f\x01", 2 } },
         { "allowed: role beyond the last", { "\x04\x01\x00\x03\x01", 5 } },
         { "outcome: verdict beyond the last", { "\x05\x01\x00\x00\x01\x0a", 6 } },
         { "outcome: http over 16 bits", { "\x05\x01\x00\x00\x01\x01\x80\x80\x04", 9 } },

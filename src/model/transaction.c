@@ -255,10 +255,6 @@ static int apply_delivery(struct transaction *t, const struct record *r) {
         .first_ms = r->next_ms == 0 ? r->at_ms : r->next_ms,
         .next_ms = r->next_ms,
     };
-    if (t->status == STATUS_COMMITTED) {
-        t->status = STATUS_COMMITTING;
-        t->finished_ms = 0;
-    }
     return add_branch(t, &added);
 }
 
@@ -538,11 +534,15 @@ static bool can_follow(const struct transaction *t, const struct record *r) {
         return t->mode == MODE_MESSAGE && t->decision == DECISION_COMMIT && r->id != 0 &&
                t->branch_count < UINT16_MAX && transaction_branch(t, r->text) < 0 &&
                (t->status == STATUS_COMMITTING || t->status == STATUS_COMMITTED);
-    if (status_is_final(t->status))
-        return false;
+    if (status_is_final(
+            t->status)) /* a decision by hand ends it before it sends what hangs on the decision */
+        return r->kind == RECORD_SENT;
     if (names_operation(r->kind))
         return r->branch < t->branch_count && operation_can_follow(t, r);
     switch (r->kind) {
+    case RECORD_DELIVERY:
+        return t->mode == MODE_MESSAGE && t->status == STATUS_COMMITTING && r->id != 0 &&
+               t->branch_count < UINT16_MAX && transaction_branch(t, r->text) < 0;
     case RECORD_BRANCH:
         return t->branch_count < UINT16_MAX && after_is_sane(r->added, t->branch_count);
     case RECORD_DECIDED:

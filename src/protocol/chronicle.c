@@ -20,6 +20,8 @@ static const char *const shown[RECORD_KIND_END][CHRONICLE_EVENTS_MAX] = {
     [RECORD_RESOLVED] = { "tx.op", NULL },
     [RECORD_NUDGED] = { "tx.op", NULL },
     [RECORD_FORCED] = { "tx.status", NULL },
+    [RECORD_DELIVERY] = { "tx.op", NULL },
+    [RECORD_SENT] = { "tx.sent", NULL },
 };
 
 size_t chronicle_count(const struct record *r) {

@@ -204,8 +204,8 @@ static void a_refusal_and_a_force(void **state) {
 
 /* Each event has one of the six names, and counting and naming agree. */
 static void every_kind_is_shown(void **state) {
-    static const char *const names[] = { "tx.created", "tx.status",   "tx.op",
-                                         "tx.attempt", "tx.decision", "tx.attention" };
+    static const char *const names[] = { "tx.created",  "tx.status",    "tx.op",  "tx.attempt",
+                                         "tx.decision", "tx.attention", "tx.sent" };
     (void)state;
     for (uint8_t kind = 1; kind < RECORD_KIND_END; kind++)
         for (uint8_t flags = 0; flags < 2; flags++) {

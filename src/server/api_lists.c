@@ -90,7 +90,7 @@ static int put_row(struct visit *v, const struct stored_row *row) {
 static uint64_t next_in_memory(const struct visit *v, uint64_t at, const struct transaction **t,
                                struct stored_entry *line) {
     if (!is_audit(v)) {
-        *t = engine_walk(v->daemon->engine, at, v->query.oldest_first);
+        *t = engine_walk(v->daemon->engine, STORED_TRANSACTION, at, v->query.oldest_first);
         return *t == NULL ? 0 : (*t)->id;
     }
     for (size_t i = 0; engine_audit_recent(v->daemon->engine, i, line); i++)

@@ -43,7 +43,7 @@ static void woken(struct waiter *w, const struct transaction *t) {
         answer_state(v, t, 200);
         return;
     }
-    t = engine_find(v->daemon->engine, v->namespace_name, v->ask.event.gid);
+    t = engine_find(v->daemon->engine, STORED_TRANSACTION, v->namespace_name, v->ask.event.gid);
     if (t != NULL) {
         answer_state(v, t, status_is_final(t->status) ? 200 : 202);
         return;
@@ -239,7 +239,8 @@ void api_submit(struct visit *v) {
         return;
     }
     /* A repeat is answered whatever the disk says: it writes nothing. */
-    if (engine_find(v->daemon->engine, v->namespace_name, request->gid) == NULL && admit_new(v) != 0)
+    if (engine_find(v->daemon->engine, STORED_TRANSACTION, v->namespace_name, request->gid) == NULL &&
+        admit_new(v) != 0)
         return;
     request->principal = slice_text(v->who);
     v->ask.event.request = request;
@@ -281,7 +282,8 @@ static uint8_t event_of_command(enum route_id id) {
 /* The role that a command names: none means whichever is owed. ERR_INVALID: no such operation, in the
  * transaction's mode if that is known. */
 static int role_of(struct visit *v, struct slice word, uint8_t *role) {
-    const struct transaction *t = engine_find(v->daemon->engine, v->namespace_name, slice_text(v->match.gid));
+    const struct transaction *t =
+        engine_find(v->daemon->engine, STORED_TRANSACTION, v->namespace_name, slice_text(v->match.gid));
     *role = ROLE_COUNT;
     if (word.length == 0)
         return 0;
@@ -354,7 +356,8 @@ static void shown_for_register(struct driver_ask *a, const struct reply *reply) 
 
 void api_register(struct visit *v) {
     v->ask.event.gid = slice_text(v->match.gid);
-    const struct transaction *t = engine_find(v->daemon->engine, v->namespace_name, v->ask.event.gid);
+    const struct transaction *t =
+        engine_find(v->daemon->engine, STORED_TRANSACTION, v->namespace_name, v->ask.event.gid);
     if (t != NULL) {
         register_with(v, t);
         return;

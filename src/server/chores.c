@@ -224,7 +224,10 @@ int chores_purged(struct chores *u, int code, uint64_t cursor, size_t removed, u
     if (cursor != 0)
         return 0;
     /* This kind was walked to its end: the next kind, or a rest before the next walk. */
-    u->purge_kind = u->purge_kind == STORED_TRANSACTION ? STORED_ANSWER : STORED_TRANSACTION;
+    do
+        u->purge_kind =
+            u->purge_kind + 1 < STORED_KIND_END ? (uint8_t)(u->purge_kind + 1) : STORED_TRANSACTION;
+    while (u->purge_kind == STORED_AUDIT); /* kept for ever */
     if (u->purge_kind == STORED_TRANSACTION)
         u->purge_due_ms = now_ms + u->purge_every_ms;
     return 0;

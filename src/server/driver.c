@@ -123,7 +123,7 @@ static int step(struct driver *d, struct event *event) {
     return 0;
 }
 
-static void load(struct driver *d, struct driver_ask *ask, uint64_t key_hash) {
+static void load(struct driver *d, struct driver_ask *ask, const struct load *wanted) {
     struct driver_load *l = calloc(1, sizeof *l);
     if (l == NULL) {
         ask->answer(ask, NULL);
@@ -132,7 +132,7 @@ static void load(struct driver *d, struct driver_ask *ask, uint64_t key_hash) {
     l->driver = d;
     l->ask = ask;
     ask->load = l;
-    d->port.find(d->port.self, l, key_hash, ask->event.namespace_name, ask->event.gid);
+    d->port.find(d->port.self, l, wanted->kind, wanted->key_hash, ask->event.namespace_name, ask->event.gid);
 }
 
 static void offer(struct driver *d, struct driver_ask *ask) {
@@ -143,7 +143,7 @@ static void offer(struct driver *d, struct driver_ask *ask) {
         return;
     }
     if (effects->load.ticket != 0) {
-        load(d, ask, effects->load.key_hash);
+        load(d, ask, &effects->load);
         return;
     }
     assert(effects->reply.kind == 0 || effects->reply.ticket == ask->event.ticket);

@@ -58,8 +58,8 @@ struct driver_port {
     /* -> driver_appended. The batch stays valid until then. */
     void (*append)(void *self, uint64_t seq, struct slice batch);
     /* -> driver_found, exactly once. */
-    void (*find)(void *self, struct driver_load *load, uint64_t key_hash, struct slice namespace_name,
-                 struct slice gid);
+    void (*find)(void *self, struct driver_load *load, uint8_t kind, uint64_t key_hash,
+                 struct slice namespace_name, struct slice gid);
     void (*call)(void *self, const struct call *call); /* -> driver_outcome, exactly once */
     /* During a step: a transaction has new records. */
     void (*changed)(void *self, const struct change *change);

@@ -65,9 +65,10 @@ static void append(void *self, uint64_t seq, struct slice batch) {
     memcpy(w->batch, batch.at, batch.length < sizeof w->batch ? batch.length : sizeof w->batch);
 }
 
-static void find(void *self, struct driver_load *load, uint64_t key_hash, struct slice namespace_name,
-                 struct slice gid) {
+static void find(void *self, struct driver_load *load, uint8_t kind, uint64_t key_hash,
+                 struct slice namespace_name, struct slice gid) {
     struct world *w = self;
+    (void)kind;
     (void)key_hash;
     (void)namespace_name;
     (void)gid;
@@ -377,7 +378,8 @@ static void outcomes_make_the_next_turn_and_end_the_story(void **state) {
     assert_false(b.open);
     driver_appended(w.driver, 0, "");
     assert_true(b.open);
-    assert_true(engine_find(w.engine, SLICE("default"), SLICE("a"))->status == STATUS_COMMITTED);
+    assert_true(engine_find(w.engine, STORED_TRANSACTION, SLICE("default"), SLICE("a"))->status ==
+                STATUS_COMMITTED);
     world_close(&w);
 }
 
@@ -403,7 +405,7 @@ static void the_history_is_asked(void **state) {
     struct slice image = SLICE_NONE;
     assert_int_equal(arena_copy(&arena, rows[0].image, &image), 0);
     engine_folded(w.engine);
-    assert_null(engine_find(w.engine, SLICE("default"), SLICE("old")));
+    assert_null(engine_find(w.engine, STORED_TRANSACTION, SLICE("default"), SLICE("old")));
     show(&w, &b, "old");
     assert_non_null(w.loading);
     assert_false(b.answered);

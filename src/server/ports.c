@@ -49,12 +49,12 @@ static void found(void *self, int code, const struct stored_row *rows, size_t co
     driver_found(load->driver, load, row == NULL ? ERR_NOT_FOUND : 0, row == NULL ? SLICE_NONE : row->image);
 }
 
-static void find(void *self, struct driver_load *load, uint64_t key_hash, struct slice namespace_name,
-                 struct slice gid) {
+static void find(void *self, struct driver_load *load, uint8_t kind, uint64_t key_hash,
+                 struct slice namespace_name, struct slice gid) {
     struct daemon *d = self;
     (void)namespace_name; /* it is in the hash; the row's key is the gid */
     (void)gid;
-    int code = committer_find(d->committer, STORED_TRANSACTION, key_hash, found, load);
+    int code = committer_find(d->committer, kind, key_hash, found, load);
     if (code != 0)
         driver_found(d->driver, load, code, SLICE_NONE);
 }

@@ -113,7 +113,7 @@ static int take_all(struct recovery *r, struct store *store, struct why *why) {
         CRASH_POINT(RECOVER_BATCH);
     }
     for (uint8_t kind = 1; kind < STORED_KIND_END && code == 0; kind++)
-        if (kind == STORED_TRANSACTION)
+        if (kind == STORED_TRANSACTION || kind == STORED_MESSAGE || kind == STORED_NOTICE)
             code = store->ops->keys(store, kind, &visit, why);
     return code;
 }

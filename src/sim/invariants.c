@@ -31,7 +31,8 @@ void invariants_step(struct world *w, const struct effects *effects, size_t call
     if (figures.calls_open == w->swarm.calls_max)
         SOMETIMES(calls_waited);
     for (size_t i = calls_before; i < effects->call_count; i++) {
-        const struct transaction *t = engine_find(w->driver.engine, SLICE("default"), effects->calls[i].gid);
+        const struct transaction *t =
+            engine_find(w->driver.engine, STORED_TRANSACTION, SLICE("default"), effects->calls[i].gid);
 
         if (t == NULL || t->suspended)
             world_fail(w, FAILURE_CORRECTNESS, "suspend", "%.*s is called while suspended",
@@ -278,7 +279,7 @@ static uint64_t records_digest(const struct transaction *t) {
 }
 
 static void check_recovered(struct world *w, const struct engine *e, struct plan *p) {
-    const struct transaction *t = engine_find(e, SLICE("default"), p->gid);
+    const struct transaction *t = engine_find(e, STORED_TRANSACTION, SLICE("default"), p->gid);
     const struct stored_row *row;
 
     if (p->witness.id == 0 || p->witness.id == p->purged_id) {
@@ -331,7 +332,7 @@ static bool is_at_rest(struct world *w, const struct plan *p) {
         return true;
     if (!is_excused(p) || w->driver.engine == NULL)
         return false;
-    t = engine_find(w->driver.engine, SLICE("default"), p->gid);
+    t = engine_find(w->driver.engine, STORED_TRANSACTION, SLICE("default"), p->gid);
     return t != NULL && transaction_attention(t, &branch, &role) != 0;
 }
 
@@ -514,7 +515,7 @@ uint64_t invariants_digest(struct world *w, const struct engine *e, const struct
 
     for (uint32_t i = 0; i < w->plan_count; i++) {
         const struct plan *p = &w->plans[i];
-        const struct transaction *t = engine_find(e, SLICE("default"), p->gid);
+        const struct transaction *t = engine_find(e, STORED_TRANSACTION, SLICE("default"), p->gid);
         const struct stored_row *row = sim_store_row(store, STORED_TRANSACTION, p->witness.id);
         struct buffer image;
 

@@ -110,7 +110,7 @@ static void remember_call(struct stage *s, const struct call *call) {
 }
 
 static void say_body(struct stage *s, const struct call *call) {
-    const struct transaction *t = engine_find(s->engine, SLICE("default"), call->gid);
+    const struct transaction *t = engine_find(s->engine, STORED_TRANSACTION, SLICE("default"), call->gid);
 
     if (t != NULL && t->branches[call->branch].has_references)
         buffer_add_format(&s->said, "    sends %.*s.%.*s#%u %.*s\n", SLICE_PRINT(call->branch_id),
@@ -191,7 +191,7 @@ static int submit(struct stage *s, struct slice line, struct slice rest) {
 
 static int add_branch(struct stage *s, struct slice line, struct slice rest) {
     struct slice gid = stage_word(&line);
-    const struct transaction *t = engine_find(s->engine, SLICE("default"), gid);
+    const struct transaction *t = engine_find(s->engine, STORED_TRANSACTION, SLICE("default"), gid);
     struct branch_request before[16] = { 0 }, branch;
     uint16_t count = t == NULL ? 0 : t->branch_count;
     uint8_t fingerprint[32] = { 0 };
@@ -441,7 +441,7 @@ static void say_operations(struct stage *s, const struct transaction *t, const s
 
 static int state(struct stage *s, struct slice line, struct slice rest) {
     struct slice gid = stage_word(&line);
-    const struct transaction *t = engine_find(s->engine, SLICE("default"), gid);
+    const struct transaction *t = engine_find(s->engine, STORED_TRANSACTION, SLICE("default"), gid);
     uint16_t branch;
     uint8_t role;
 

@@ -20,7 +20,10 @@ const char sqlite_history_tables[] =
     "INSERT INTO settle(key, value) VALUES('writes', 0);"
     TABLE("transactions", "1")
     TABLE("answers", "2")
-    TABLE("audit", "3");
+    TABLE("audit", "3")
+    TABLE("messages", "4")
+    TABLE("notifications", "5")
+    TABLE("definitions", "6");
 
 const char sqlite_history_counters[] =
     "UPDATE shelf SET rows = rows + ?2, unfinished = unfinished + ?3, inserted = inserted + ?4 WHERE kind = ?1";
@@ -58,6 +61,9 @@ static const struct {
     [STORED_TRANSACTION] = { "transactions", STATEMENTS("transactions") },
     [STORED_ANSWER] = { "answers", STATEMENTS("answers") },
     [STORED_AUDIT] = { "audit", STATEMENTS("audit") },
+    [STORED_MESSAGE] = { "messages", STATEMENTS("messages") },
+    [STORED_NOTICE] = { "notifications", STATEMENTS("notifications") },
+    [STORED_DEFINITION] = { "definitions", STATEMENTS("definitions") },
 };
 
 const char *sqlite_history_table(uint8_t kind) {

@@ -38,6 +38,11 @@ static int judge(const struct sqlite_file *f, enum identity_role role, int64_t f
                        f->name, (long long)format, SQLITE_IDENTITY_FORMAT);
     if (format < 1)
         return why_set(why, ERR_CORRUPT, "%s: format %lld does not exist", f->name, (long long)format);
+    if (format < SQLITE_IDENTITY_FORMAT) /* only builds from before the first release wrote them */
+        return why_set(why, ERR_UNSUPPORTED,
+                       "%s has format %lld, from before settled 0.1.0 was released; this settled begins at "
+                       "format %d: let the old build finish what is open, then start with a new directory",
+                       f->name, (long long)format, SQLITE_IDENTITY_FORMAT);
     if (file != role)
         return why_set(why, ERR_CORRUPT, "%s is not the store's %s: were two files swapped?", f->name,
                        role == IDENTITY_JOURNAL ? "journal" : "history");
@@ -72,9 +77,9 @@ int sqlite_identity_read(struct sqlite_file *f, enum identity_role role, struct 
         code = judge(f, role, format, shards, file, why);
     if (code == 0 && number <= 0)
         code = why_set(why, ERR_CORRUPT, "%s: its store number is damaged", f->name);
-    if (code == 0 && format > 1)
+    if (code == 0)
         code = read_value(f, "SELECT value FROM settle WHERE key = 'seed'", &seed, why);
-    if (code == 0 && format > 1 && seed == 0)
+    if (code == 0 && seed == 0)
         code = why_set(why, ERR_CORRUPT, "%s: its seed is damaged", f->name);
     if (code == 0)
         *out = (struct sqlite_identity){ .store = (uint64_t)number, .seed = (uint64_t)seed };
@@ -85,6 +90,7 @@ int sqlite_identity_create(struct sqlite_file *f, enum identity_role role, struc
                            const char *more, struct why *why) {
     sqlite3_stmt *insert = NULL;
     assert(identity.store > 0 && identity.store <= INT64_MAX);
+    assert(identity.seed != 0);
     int code = sqlite_file_begin(f, why);
     if (code != 0)
         return code;
@@ -94,7 +100,7 @@ int sqlite_identity_create(struct sqlite_file *f, enum identity_role role, struc
     if (code == 0)
         code = sqlite_file_prepare(f, insert_sql, &insert, why);
     if (code == 0) {
-        sqlite3_bind_int64(insert, 1, identity.seed == 0 ? 1 : SQLITE_IDENTITY_FORMAT);
+        sqlite3_bind_int64(insert, 1, SQLITE_IDENTITY_FORMAT);
         sqlite3_bind_int64(insert, 2, LIMIT_SHARDS);
         sqlite3_bind_int64(insert, 3, role);
         sqlite3_bind_int64(insert, 4, (sqlite3_int64)identity.store);

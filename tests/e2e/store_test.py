@@ -185,18 +185,3 @@ def test_two_stores_hash_a_gid_differently_and_copies_alike():
     equal(len(s.calls()), calls, "a repeat was taken for a new one")
     d.stop()
     equal(hashes(restored), other)
-
-
-def test_a_store_from_before_seeds_goes_on():
-    d, s = Daemon(auth=True).start(), shared_site()
-    d.stop()
-    for name in ("journal.db", "history.db"):
-        with contextlib.closing(sqlite3.connect(os.path.join(d.data, name))) as connection:
-            connection.executescript("delete from settle where key = 'seed'; update settle set value = 1 where key = 'format';")
-    d.start()
-    d.run(s.saga(s.step("a")))
-    d.restart(kill=False)
-    answer = d.submit(s.saga(s.step("a")))
-    equal((answer.status, answer.json["status"], len(s.calls())), (200, "committed", 1), answer)
-    d.stop()
-    need(s.gid() in hashes(d.data), hashes(d.data))

@@ -12,7 +12,10 @@ static const char *event_word(uint8_t kind) {
         [EVENT_COMMIT] = "commit",   [EVENT_ROLLBACK] = "rollback", [EVENT_RETRY] = "retry",
         [EVENT_SUSPEND] = "suspend", [EVENT_RESUME] = "resume",     [EVENT_FORCE] = "force",
         [EVENT_RESOLVE] = "resolve", [EVENT_OUTCOME] = "outcome",   [EVENT_TICK] = "tick",
-        [EVENT_NOTE] = "note",
+        [EVENT_NOTE] = "note",       [EVENT_ACK] = "ack",           [EVENT_NACK] = "nack",
+        [EVENT_REPLAY] = "replay",   [EVENT_DISCARD] = "discard",   [EVENT_EDIT] = "edit",
+        [EVENT_PULL] = "pull",       [EVENT_DEFINE] = "define",     [EVENT_UNDEFINE] = "undefine",
+        [EVENT_PAUSE] = "pause",
     };
     return kind < EVENT_KIND_END && words[kind] != NULL ? words[kind] : "?";
 }
@@ -29,6 +32,8 @@ static const char *reply_word(uint8_t kind) {
         [REPLY_NOT_ALLOWED] = "not-allowed",
         [REPLY_FULL] = "full",
         [REPLY_NO_MEMORY] = "no-memory",
+        [REPLY_PULLED] = "pulled",
+        [REPLY_DEFINED] = "defined",
     };
     return kind < sizeof words / sizeof *words && words[kind] != NULL ? words[kind] : "?";
 }
@@ -89,7 +94,18 @@ void trace_record(struct step *s, const struct record *r) {
         }
         if ((r->flags & RECORD_FLAG_ATTENTION) != 0)
             buffer_add_text(to, " attention");
+        if ((r->flags & RECORD_FLAG_DEAD) != 0)
+            buffer_add_text(to, " dead");
         buffer_add_byte(to, ')');
+        break;
+    case RECORD_DELIVERY:
+        buffer_add_format(to, "(%.*s", SLICE_PRINT(r->text));
+        if (r->next_ms != 0)
+            buffer_add_format(to, " next +%llu", (unsigned long long)(r->next_ms - s->event->now_ms));
+        buffer_add_byte(to, ')');
+        break;
+    case RECORD_SENT:
+        buffer_add_format(to, "(%.*s)", SLICE_PRINT(r->who));
         break;
     case RECORD_DECIDED:
         buffer_add_format(to, "(%s, %s)", decision_word(r->decision), cause_word(r->cause));

@@ -10,6 +10,7 @@
 #include "base/limits.h"
 #include "model/journal.h"
 #include "sim/dice.h"
+#include "sim/stage_message.h"
 #include "sim/stage_request.h"
 
 enum {
@@ -110,7 +111,8 @@ static void remember_call(struct stage *s, const struct call *call) {
 }
 
 static void say_body(struct stage *s, const struct call *call) {
-    const struct transaction *t = engine_find(s->engine, STORED_TRANSACTION, SLICE("default"), call->gid);
+    const struct transaction *t =
+        engine_find(s->engine, stage_subject(call->gid), SLICE("default"), call->gid);
 
     if (t != NULL && t->branches[call->branch].has_references)
         buffer_add_format(&s->said, "    sends %.*s.%.*s#%u %.*s\n", SLICE_PRINT(call->branch_id),
@@ -141,7 +143,7 @@ static void begin_turn(struct stage *s) {
 
 static const char *missing_lookup(struct stage *s, struct event *event) {
     const struct load *load = &s->effects.load;
-    const struct stored_row *row = sim_store_find(&s->store, STORED_TRANSACTION, load->key_hash, load->gid);
+    const struct stored_row *row = sim_store_find(&s->store, load->kind, load->key_hash, load->gid);
 
     event->lookup = row == NULL ? LOOKUP_ABSENT : LOOKUP_FOUND;
     if (row != NULL)
@@ -157,10 +159,15 @@ static void step(struct stage *s, struct event *event) {
     event->random = dice_u64(&dice);
     event->ticket = 1;
     event->namespace_name = SLICE("default");
+    event->subject = stage_subject(event->gid);
     begin_turn(s);
     if (engine_step(s->engine, event, &s->effects) != 0)
         buffer_add_text(&s->said, "error: the batch is full\n");
     say_trace(s);
+    for (size_t i = 0; i < s->effects.pulled_count; i++) {
+        const struct pulled *p = &s->effects.pulled[i];
+        buffer_add_format(&s->said, "    pulled %.*s\n", SLICE_PRINT(p->transaction->gid));
+    }
     if (s->effects.load.ticket != 0) {
         buffer_add_format(&s->said, "    history is asked: %s\n", missing_lookup(s, event));
         step(s, event);
@@ -412,7 +419,7 @@ static int fold(struct stage *s, struct slice line, struct slice rest) {
     (void)line;
     (void)rest;
     for (size_t i = 0; i < count; i++)
-        if (rows[i].kind == STORED_TRANSACTION)
+        if (rows[i].kind != STORED_AUDIT && rows[i].kind != STORED_ANSWER)
             buffer_add_format(&s->said, "    row %.*s: %.*s, %u records%s\n", SLICE_PRINT(rows[i].key),
                               SLICE_PRINT(rows[i].state), rows[i].seq, rows[i].final ? ", final" : "");
     sim_store_fold(&s->store, rows, count);
@@ -429,7 +436,7 @@ static void say_operations(struct stage *s, const struct transaction *t, const s
     for (uint8_t role = 0; role < ROLE_COUNT; role++) {
         const struct operation *o = &b->operation[role];
 
-        if (b->to[role].url.length == 0)
+        if (b->to[role].url.length == 0 && o->status == OPERATION_PENDING)
             continue;
         buffer_add_format(&s->said, " %s=%s", operation_word(t->mode, role), operation_status_word(o));
         if (o->attempt > 0)
@@ -441,7 +448,7 @@ static void say_operations(struct stage *s, const struct transaction *t, const s
 
 static int state(struct stage *s, struct slice line, struct slice rest) {
     struct slice gid = stage_word(&line);
-    const struct transaction *t = engine_find(s->engine, STORED_TRANSACTION, SLICE("default"), gid);
+    const struct transaction *t = engine_find(s->engine, stage_subject(gid), SLICE("default"), gid);
     uint16_t branch;
     uint8_t role;
 
@@ -466,12 +473,194 @@ static int state(struct stage *s, struct slice line, struct slice rest) {
     return 0;
 }
 
+/* message ..., notify ...: see stage_message.h. */
+static int submit_other(struct stage *s, struct transaction_request *request, const char *wrong) {
+    struct event event = { .kind = EVENT_SUBMIT, .request = request, .gid = request->gid };
+
+    if (wrong != NULL)
+        return complain(s, wrong);
+    step(s, &event);
+    return 0;
+}
+
+static int message(struct stage *s, struct slice line, struct slice rest) {
+    struct transaction_request request;
+
+    (void)rest;
+    return submit_other(s, &request, stage_message(&s->arena, line, &request));
+}
+
+static int notify(struct stage *s, struct slice line, struct slice rest) {
+    struct transaction_request request;
+
+    (void)rest;
+    return submit_other(s, &request, stage_notice(&s->arena, line, &request));
+}
+
+static int define(struct stage *s, struct definition *d, const char *wrong) {
+    struct event event = { .kind = EVENT_DEFINE, .definition = d, .gid = d->name, .who = SLICE("ann") };
+
+    if (wrong != NULL)
+        return complain(s, wrong);
+    step(s, &event);
+    return 0;
+}
+
+static int subscribe(struct stage *s, struct slice line, struct slice rest) {
+    struct definition d;
+
+    (void)rest;
+    return define(s, &d, stage_subscription(line, &d));
+}
+
+static int endpoint(struct stage *s, struct slice line, struct slice rest) {
+    struct definition d;
+
+    (void)rest;
+    return define(s, &d, stage_endpoint(line, &d));
+}
+
+/* What is done to a definition by name: endpoints are looked for first. */
+static int to_definition(struct stage *s, uint8_t kind, bool resume, struct slice line) {
+    struct slice name = stage_word(&line);
+    bool is_endpoint = engine_channel(s->engine, DEFINITION_ENDPOINT, name) != NULL;
+    struct event event = { .kind = kind,
+                           .definition_kind = is_endpoint ? DEFINITION_ENDPOINT : DEFINITION_SUBSCRIPTION,
+                           .gid = name,
+                           .not_done = resume,
+                           .who = SLICE("ann"),
+                           .text = slice_trim(line) };
+
+    step(s, &event);
+    return 0;
+}
+
+static int undefine(struct stage *s, struct slice line, struct slice rest) {
+    (void)rest;
+    return to_definition(s, EVENT_UNDEFINE, false, line);
+}
+
+static int pause_it(struct stage *s, struct slice line, struct slice rest) {
+    (void)rest;
+    return to_definition(s, EVENT_PAUSE, false, line);
+}
+
+static int unpause(struct stage *s, struct slice line, struct slice rest) {
+    (void)rest;
+    return to_definition(s, EVENT_PAUSE, true, line);
+}
+
+/* ack|nack|replay|discard|edit ID SUBSCRIPTION [refused] [after=DURATION] [WHY or the new body] */
+static int to_delivery(struct stage *s, uint8_t kind, struct slice line) {
+    struct event event = { .kind = kind, .who = SLICE("ann") };
+    struct slice word;
+    uint64_t ms = 0;
+
+    event.gid = stage_word(&line);
+    event.branch_id = stage_word(&line);
+    while (slice_starts(slice_trim(line), "refused") || slice_starts(slice_trim(line), "after=")) {
+        word = stage_word(&line);
+        if (slice_is(word, "refused"))
+            event.not_done = true;
+        else if (duration_parse(slice_from(word, 6), &ms) != 0)
+            return complain(s, "after=DURATION");
+    }
+    event.pause_ms = (uint32_t)ms;
+    event.text = slice_trim(line);
+    event.body = event.text;
+    step(s, &event);
+    return 0;
+}
+
+static int ack(struct stage *s, struct slice line, struct slice rest) {
+    (void)rest;
+    return to_delivery(s, EVENT_ACK, line);
+}
+
+static int nack(struct stage *s, struct slice line, struct slice rest) {
+    (void)rest;
+    return to_delivery(s, EVENT_NACK, line);
+}
+
+static int replay(struct stage *s, struct slice line, struct slice rest) {
+    (void)rest;
+    return to_delivery(s, EVENT_REPLAY, line);
+}
+
+static int discard(struct stage *s, struct slice line, struct slice rest) {
+    (void)rest;
+    return to_delivery(s, EVENT_DISCARD, line);
+}
+
+static int edit(struct stage *s, struct slice line, struct slice rest) {
+    (void)rest;
+    return to_delivery(s, EVENT_EDIT, line);
+}
+
+/* pull SUBSCRIPTION COUNT [LEASE] */
+static int pull(struct stage *s, struct slice line, struct slice rest) {
+    struct event event = { .kind = EVENT_PULL, .who = SLICE("consumer") };
+    uint64_t count = 0, ms = 0;
+    struct slice word;
+
+    (void)rest;
+    event.gid = stage_word(&line);
+    if (slice_u64(stage_word(&line), &count) != 0)
+        return complain(s, "pull SUBSCRIPTION COUNT [LEASE]");
+    word = stage_word(&line);
+    if (word.length > 0 && duration_parse(word, &ms) != 0)
+        return complain(s, "pull SUBSCRIPTION COUNT [LEASE]");
+    event.count = (uint32_t)count;
+    event.pause_ms = (uint32_t)ms;
+    step(s, &event);
+    return 0;
+}
+
+/* owed NAME: what a subscription or endpoint still has to get, oldest first. */
+static int owed(struct stage *s, struct slice line, struct slice rest) {
+    struct slice name = stage_word(&line);
+    const struct channel *c = engine_channel(s->engine, DEFINITION_SUBSCRIPTION, name);
+    const struct parcel *p = NULL;
+    struct channel_figures figures;
+
+    (void)rest;
+    if (c == NULL)
+        c = engine_channel(s->engine, DEFINITION_ENDPOINT, name);
+    if (c == NULL)
+        return complain(s, "no such subscription or endpoint");
+    while ((p = engine_parcel_next(c, p)) != NULL) {
+        struct parcel_view v;
+        engine_parcel_view(p, &v);
+        const struct branch *b = &v.transaction->branches[v.branch];
+        const struct operation *o =
+            &b->operation[v.transaction->mode == MODE_NOTICE ? ROLE_FORWARD : ROLE_CONFIRM];
+        buffer_add_format(&s->said, "    %.*s: %s#%u%s%s%s%s\n", SLICE_PRINT(v.transaction->gid),
+                          operation_status_word(o), o->attempt, v.ready ? ", ready" : "",
+                          v.out ? ", out" : "", v.behind ? ", behind" : "", v.parked ? ", parked" : "");
+    }
+    engine_channel_figures(c, &figures);
+    buffer_add_format(&s->said, "    %u owed, %u dead, %u parked, %u out\n", (unsigned)figures.owed,
+                      (unsigned)figures.dead, (unsigned)figures.parked, (unsigned)figures.out);
+    return 0;
+}
+
 static const struct command commands[] = {
-    { "submit", submit }, { "register", add_branch }, { "commit", commit_it }, { "rollback", roll_it_back },
-    { "show", show },     { "suspend", suspend },     { "resume", resume },    { "retry", nudge },
-    { "force", force },   { "resolve", resolve },     { "outcome", outcome },  { "tick", tick },
-    { "hold", hold },     { "sync", sync_now },       { "crash", crash },      { "fold", fold },
-    { "state", state },
+    { "submit", submit },     { "register", add_branch },
+    { "commit", commit_it },  { "rollback", roll_it_back },
+    { "show", show },         { "suspend", suspend },
+    { "resume", resume },     { "retry", nudge },
+    { "force", force },       { "resolve", resolve },
+    { "outcome", outcome },   { "tick", tick },
+    { "hold", hold },         { "sync", sync_now },
+    { "crash", crash },       { "fold", fold },
+    { "state", state },       { "message", message },
+    { "notify", notify },     { "subscribe", subscribe },
+    { "endpoint", endpoint }, { "undefine", undefine },
+    { "pause", pause_it },    { "unpause", unpause },
+    { "ack", ack },           { "nack", nack },
+    { "replay", replay },     { "discard", discard },
+    { "edit", edit },         { "pull", pull },
+    { "owed", owed },
 };
 
 int stage_command(struct stage *s, struct slice line, struct slice rest) {

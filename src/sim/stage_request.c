@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "base/hash.h"
 #include "base/limits.h"
+#include "sim/stage_message.h"
 
 struct slice stage_word(struct slice *line) {
     struct slice trimmed = slice_trim(*line);
@@ -207,17 +208,22 @@ static const char *take_head(struct slice *words, struct transaction_request *q)
 
 static const char *take_branches(struct arena *arena, struct slice lines, struct transaction_request *q) {
     struct branch_request *branches = arena_take_array(arena, LIMIT_BRANCHES, sizeof *branches);
+    struct outgoing_request *outgoing = arena_take_array(arena, LIMIT_OUTGOING, sizeof *outgoing);
     uint16_t count = 0;
 
-    assert(branches != NULL);
-    while (lines.length > 0 && count < LIMIT_BRANCHES) {
+    assert(branches != NULL && outgoing != NULL);
+    q->outgoing = outgoing;
+    while (lines.length > 0 && count < LIMIT_BRANCHES && q->outgoing_count < LIMIT_OUTGOING) {
         size_t end = slice_find(lines, '\n');
-        const char *wrong =
-            stage_branch(arena, slice_upto(lines, end), q->mode, branches, count, &branches[count]);
+        struct slice line = slice_trim(slice_upto(lines, end));
+        bool sends = slice_starts(line, "send ") || slice_starts(line, "notify ");
+        const char *wrong = sends ? stage_outgoing(arena, line, &outgoing[q->outgoing_count])
+                                  : stage_branch(arena, line, q->mode, branches, count, &branches[count]);
 
         if (wrong != NULL)
             return wrong;
-        count++;
+        count += !sends;
+        q->outgoing_count += sends;
         lines = slice_from(lines, end + 1);
     }
     find_references(branches, count);

@@ -42,7 +42,9 @@ static void hear(struct step *s, uint8_t verdict, uint32_t pause_ms, struct slic
         .retry_after_ms = pause_ms,
         .body = text,
     };
+    struct parcel *p = parcel_of(s->seat, s->branch);
     o->interrupted = false;
+    p->lease_ms = 0; /* whatever was said, it is not the consumer's any more */
     judge(s, &heard);
 }
 

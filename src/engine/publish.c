@@ -65,11 +65,13 @@ struct slice publish(struct step *s, uint8_t mode, const struct message_request 
         q.branch_count = 1;
         q.deadline_ms = (uint32_t)patience_ms(m, timeout_ms);
     }
-    struct seat *seat = submit_create(s->engine, s->event, &q);
+    struct event birth = { .kind = EVENT_SUBMIT, .now_ms = s->event->now_ms, .random = s->event->random };
+    struct seat *seat = submit_create(s->engine, &birth, &q);
     assert(seat != NULL); /* what was accepted goes on whatever it takes: without memory settled stops */
     struct reply reply = s->effects->reply;
-    submit_begin(s->engine, s->event, s->effects, seat);
+    submit_begin(s->engine, &birth, s->effects, seat);
     s->effects->reply = reply; /* nobody asked for it */
+    trace_go_on(s);
     struct record r = {
         .kind = RECORD_SENT,
         .made = mode_kind(mode),

@@ -74,7 +74,7 @@ uint64_t retry_next(const struct step *s) {
     if (s->transaction->mode == MODE_NOTICE) /* its schedule says it exactly, and never early (I-N4) */
         return now_ms + (MUTANT(hot_retry) ? 0 : s->transaction->message->schedule_ms[s->outcome->attempt]);
     uint64_t next_ms = now_ms + pause(s, policy, o);
-    if (has_own_patience(s, policy)) {
+    if (has_own_patience(s, policy) && o->first_ms != 0) {
         uint64_t last_ms = o->first_ms + policy->for_ms;
         if (next_ms > last_ms && last_ms > now_ms)
             next_ms = last_ms; /* one more try at the very end */
@@ -96,7 +96,10 @@ bool retry_out_of_patience(const struct step *s) {
     const struct operation *o = &b->operation[s->role];
     const struct retry_policy *policy = retry_policy_of(s);
     if (!has_own_patience(s, policy) || owed_pivot_in_doubt(s->transaction) || leaves_pivot_in_doubt(s, b) ||
-        (s->role == ROLE_CONFIRM && s->outcome->verdict == VERDICT_WORKING))
+        o->first_ms == 0)
+        return false;
+    if (s->role == ROLE_CONFIRM &&
+        (s->outcome->verdict == VERDICT_WORKING || s->outcome->verdict == VERDICT_INTERRUPTED))
         return false;
     return s->event->now_ms >= o->first_ms + policy->for_ms;
 }
@@ -107,7 +110,7 @@ bool retry_needs_attention(const struct step *s) {
     const struct engine_options *options = &s->engine->options;
     uint8_t verdict = s->outcome->verdict;
     uint64_t now_ms = s->event->now_ms;
-    uint64_t spent_ms = now_ms > o->first_ms ? now_ms - o->first_ms : 0;
+    uint64_t spent_ms = o->first_ms != 0 && now_ms > o->first_ms ? now_ms - o->first_ms : 0;
     if (MUTANT(attention_forgotten))
         return false;
     if (o->attention_ms != 0)

@@ -326,6 +326,7 @@ void answers_forget(struct engine *e, uint64_t now_ms, struct effects *effects);
 
 /* trace.c */
 void trace_begin(struct step *s);
+void trace_go_on(struct step *s); /* after another transaction's step inside this one */
 void trace_record(struct step *s, const struct record *r);
 void trace_call(struct step *s, const struct call *call);
 void trace_end(struct step *s);

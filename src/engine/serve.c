@@ -66,10 +66,16 @@ static bool take_out(struct step *s, struct parcel *p) {
     return true;
 }
 
+/* What happens to a parcel when its turn has come, whatever event it was that made room. */
+static struct event turn_of(const struct event *event) {
+    return (struct event){ .kind = EVENT_TICK, .now_ms = event->now_ms, .random = event->random };
+}
+
 static void send_parcel(struct engine *e, const struct event *event, struct effects *effects,
                         struct parcel *p) {
+    struct event turn = turn_of(event);
     struct step s;
-    step_begin(&s, e, event, effects, p->seat);
+    step_begin(&s, e, &turn, effects, p->seat);
     if (take_out(&s, p)) {
         p->version = p->channel->version;
         p->version->users++;
@@ -107,7 +113,8 @@ static void lease(struct engine *e, const struct event *event, struct effects *e
     struct step s;
     uint32_t lease_ms = event->pause_ms > 0 ? event->pause_ms : channel_outlet(p->channel)->ack_timeout_ms;
     struct pulled pulled = { .branch = p->branch, .until_ms = event->now_ms + lease_ms };
-    step_begin(&s, e, event, effects, p->seat);
+    struct event turn = turn_of(event);
+    step_begin(&s, e, &turn, effects, p->seat);
     if (take_out(&s, p)) {
         p->lease_ms = pulled.until_ms;
         pulled.transaction = s.transaction;

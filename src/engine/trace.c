@@ -50,6 +50,8 @@ void trace_begin(struct step *s) {
     const struct transaction *t = s->transaction;
     if (to == NULL)
         return;
+    if (to->length > 0 && to->at[to->length - 1] != '\n')
+        buffer_add_byte(to, '\n'); /* inside another step, which trace_go_on takes up again */
     buffer_add_u64(to, s->event->now_ms);
     buffer_add_byte(to, ' ');
     buffer_add_slice(to, t->gid);
@@ -65,6 +67,14 @@ void trace_begin(struct step *s) {
         buffer_add_text(to, verdict_word(o->verdict));
     }
     buffer_add_text(to, " |");
+}
+
+void trace_go_on(struct step *s) {
+    if (page(s) == NULL)
+        return;
+    buffer_add_text(page(s), "    ");
+    buffer_add_slice(page(s), s->transaction->gid);
+    buffer_add_text(page(s), " goes on |");
 }
 
 void trace_record(struct step *s, const struct record *r) {

@@ -251,8 +251,7 @@ static int apply_delivery(struct transaction *t, const struct record *r) {
     struct branch added = { .id = r->text, .place = r->id };
     added.operation[ROLE_CONFIRM] = (struct operation){
         .status = r->next_ms == 0 ? OPERATION_RUNNING : OPERATION_WAITING,
-        .attempt = 1,
-        .first_ms = r->next_ms == 0 ? r->at_ms : r->next_ms,
+        .attempt = 1, /* patience begins with the first failure: standing in a queue is no attempt */
         .next_ms = r->next_ms,
     };
     return add_branch(t, &added);

@@ -323,7 +323,9 @@ static struct stage_call *open_call(struct stage *s, struct slice gid, struct sl
 /* outcome GID BRANCH OPERATION VERDICT [after=DURATION] [body=...] */
 static int outcome(struct stage *s, struct slice line, struct slice rest) {
     struct slice gid = stage_word(&line), branch = stage_word(&line), operation = stage_word(&line);
-    int verdict = verdict_of(stage_word(&line));
+    struct slice said = stage_word(&line);
+    bool gone = slice_is(said, "gone"); /* a notification's 410 */
+    int verdict = gone ? VERDICT_UNKNOWN : verdict_of(said);
     struct stage_call *c = open_call(s, gid, branch, operation);
     struct outcome o = { .took_ms = 5 };
     struct event event = { .kind = EVENT_OUTCOME, .outcome = &o };
@@ -346,6 +348,7 @@ static int outcome(struct stage *s, struct slice line, struct slice rest) {
     o.role = c->call.role;
     o.attempt = c->call.attempt;
     o.verdict = (uint8_t)verdict;
+    o.http = gone ? 410 : 0;
     o.retry_after_ms = (uint32_t)ms;
     c->open = false;
     step(s, &event);

@@ -293,7 +293,7 @@ static struct channel *channel_by_id(const struct engine *e, uint64_t id) {
 int channel_recover(struct engine *e, uint64_t batch, uint64_t id, uint32_t seq, struct slice record) {
     struct channel *c = channel_by_id(e, id);
     struct version *version;
-    if (c == NULL && seq != 1 && batch != 0)
+    if (c == NULL && batch != 0 && (seq != 1 || order_find(&e->final_rows, id) != NULL))
         return 0; /* deleted and folded: its row has more than this */
     if (c != NULL && seq <= c->thing.seq)
         return 0;

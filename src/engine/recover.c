@@ -48,8 +48,7 @@ int engine_recover_row(struct engine *e, const struct stored_row *row, struct wh
     if (is_seated(row->kind))
         return transaction_row(e, row, why);
     if (row->kind == STORED_DEFINITION)
-        result = row->final ? final_row(e, row, why)
-                            : channel_recover(e, 0, row->id, row->seq, row->image);
+        result = row->final ? final_row(e, row, why) : channel_recover(e, 0, row->id, row->seq, row->image);
     else if (row->kind == STORED_AUDIT)
         result = audit_recover(e, 0, row->id, row->image);
     else if (row->final)

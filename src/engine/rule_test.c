@@ -337,6 +337,13 @@ static void put_life(struct world *w, const struct rule *rule) {
         if (w->mode == MODE_MESSAGE)
             allowed = (struct record){ .kind = RECORD_DELIVERY, .id = 1, .text = SLICE("a") };
         put(w, allowed);
+        if (w->mode == MODE_MESSAGE && rule->guard == out_of_patience) /* patience begins with a failure */
+            put(w, (struct record){ .kind = RECORD_OUTCOME,
+                                    .branch = 1,
+                                    .role = ROLE_CONFIRM,
+                                    .attempt = 1,
+                                    .verdict = VERDICT_UNKNOWN,
+                                    .next_ms = 1100 });
     }
     if (missing && rollback)
         put_not_done(w, ROLE_BACKWARD);

@@ -140,7 +140,7 @@ struct engine {
     struct table answers;         /* by seeded hash of (namespace, key) */
     struct order answers_by_id;
     struct due_heap answers_due;
-    struct order final_rows;      /* during recovery: things whose records are passed over */
+    struct order final_rows;        /* during recovery: things whose records are passed over */
     struct table channels_by_name;  /* by seeded hash of (kind, name) */
     struct table channels_by_topic; /* subscriptions, by seeded hash of their topic */
     struct chain channels;          /* in the order of their ids */

@@ -132,7 +132,7 @@ static void submit(struct life *l, const char *gid) {
 
 static void say(struct life *l, const char *gid, uint32_t attempt, uint8_t verdict) {
     struct outcome outcome = {
-        .transaction = engine_find(l->engine, SLICE("default"), slice_text(gid))->id,
+        .transaction = engine_find(l->engine, STORED_TRANSACTION, SLICE("default"), slice_text(gid))->id,
         .role = ROLE_FORWARD,
         .attempt = attempt,
         .verdict = verdict,

@@ -302,7 +302,7 @@ static void recovery_passes_over_what_is_final_in_history(void **state) {
     branches[0] = branch("a", "{}");
     submit(&g, MODE_SAGA, 1);
     buffer_add_slice(&journal, buffer_slice(&g.effects.entries));
-    uint64_t id = engine_find(g.engine, SLICE("default"), SLICE("t"))->id;
+    uint64_t id = engine_find(g.engine, STORED_TRANSACTION, SLICE("default"), SLICE("t"))->id;
     assert_int_equal(engine_by_id(g.engine, id)->id, id);
     assert_null(engine_by_id(g.engine, id + 1));
     say(&g, 0, ROLE_FORWARD, 1, VERDICT_DONE, "{}");

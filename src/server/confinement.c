@@ -282,6 +282,18 @@ static void add_resolver(struct collection *c) {
     }
 }
 
+static void add_secrets(struct collection *c, const struct settings *s) {
+    const char *rest = NULL;
+    struct slice directory;
+    while (settings_list_next(s, SETTING_SECRETS_DIRECTORIES, &rest, &directory)) {
+        char *path = c->owned_count < PATHS_MAX ? strndup(directory.at, directory.length) : NULL;
+        if (path == NULL)
+            return;
+        c->owned[c->owned_count++] = path;
+        add_path(c, path);
+    }
+}
+
 static void collect(struct collection *c, const struct settings *s, const char *config) {
     const char *folder = getenv("SSL_CERT_DIR");
     for (size_t i = 0; i < sizeof system_paths / sizeof system_paths[0]; i++)
@@ -291,6 +303,7 @@ static void collect(struct collection *c, const struct settings *s, const char *
         add_path(c, folder);
     add_file(c, getenv("SSL_CERT_FILE"));
     add_file(c, config);
+    add_secrets(c, s);
     for (int i = 0; i < SETTING_COUNT; i++) {
         enum setting_id id = (enum setting_id)i;
         if (setting_row(id)->kind == SETTING_KIND_PATH)

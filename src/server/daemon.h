@@ -27,6 +27,7 @@
 #include "wire/address.h"
 
 struct egress_book;
+struct sinks;
 
 struct daemon {
     struct settings settings;
@@ -51,6 +52,7 @@ struct daemon {
     struct tls *tls;
     struct tls *tls_out;
     struct http_sink *sink;
+    struct sinks *sinks; /* for every scheme but http and https */
     struct http_server *http;
     struct loop_turn turn;
     struct timer timer;      /* the next thing due: driver or chores */

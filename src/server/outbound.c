@@ -8,6 +8,8 @@
 
 #include "base/limits.h"
 #include "net/tls.h"
+#include "server/secret_book.h"
+#include "server/sinks.h"
 #include "sink/http_sink.h"
 #include "wire/address.h"
 
@@ -95,6 +97,7 @@ void egress_book_free(struct egress_book *book) {
 
 void outbound_judge_by(struct daemon *d, struct egress_book *book) {
     http_sink_set_egress(d->sink, &book->egress);
+    sinks_set_egress(d->sinks, &book->egress);
     egress_book_free(d->egress);
     d->egress = book;
 }
@@ -117,6 +120,39 @@ static void on_outcome(void *context, const struct outcome *o) {
     driver_outcome(((struct daemon *)context)->driver, o);
 }
 
+static int read_secret(void *context, struct slice file, struct buffer *to, struct why *why) {
+    struct daemon *d = context;
+    return secret_book_read(&d->settings, file, to, why);
+}
+
+static void heard(void *context, const struct outcome *o) {
+    sinks_heard(((struct daemon *)context)->sinks, o);
+}
+
+/* How each sink is opened; a build without its library says so when it is used. */
+static int (*const sink_openers[])(struct sink **out, struct loop *loop, const struct sink_options *options,
+                                   struct why *why) = {
+    NULL,
+};
+
+static int open_sinks(struct daemon *d, struct why *why) {
+    struct sink_options options = {
+        .tls = d->tls_out,
+        .egress = &d->egress->egress,
+        .secret = read_secret,
+        .on_outcome = heard,
+        .context = d,
+    };
+    int code = sinks_new(&d->sinks, d->loop, on_outcome, d);
+    for (size_t i = 0; code == 0 && sink_openers[i] != NULL; i++) {
+        struct sink *sink;
+        code = sink_openers[i](&sink, d->loop, &options, why);
+        if (code == 0)
+            sinks_add(d->sinks, sink);
+    }
+    return code;
+}
+
 int outbound_open(struct daemon *d, struct why *why) {
     const char *ca = settings_text(&d->settings, SETTING_EGRESS_CA);
     int code = egress_book_new(&d->egress, d, &d->settings, why);
@@ -135,10 +171,14 @@ int outbound_open(struct daemon *d, struct why *why) {
     code = http_sink_open(&d->sink, d->loop, &options, why);
     if (code == 0)
         outbound_secrets(d);
+    if (code == 0)
+        code = open_sinks(d, why);
     return code;
 }
 
 void outbound_close(struct daemon *d) {
+    sinks_free(d->sinks);
+    d->sinks = NULL;
     http_sink_close(d->sink);
     if (d->sink != NULL)
         loop_run_for(d->loop, 1);

@@ -8,6 +8,7 @@
 #include "net/random.h"
 #include "server/events.h"
 #include "server/logs.h"
+#include "server/sinks.h"
 
 static uint64_t now_ms(void *self) {
     return daemon_now_ms(self);
@@ -60,7 +61,11 @@ static void find(void *self, struct driver_load *load, uint8_t kind, uint64_t ke
 }
 
 static void call(void *self, const struct call *call) {
-    http_sink_send(((struct daemon *)self)->sink, call);
+    struct daemon *d = self;
+    if (sink_target_is(call->url))
+        sinks_send(d->sinks, call);
+    else
+        http_sink_send(d->sink, call);
 }
 
 static void changed(void *self, const struct change *change) {

@@ -12,6 +12,7 @@
 #include "net/loop.h"
 #include "net/pool.h"
 #include "net/timer.h"
+#include "sink/check_answer.h"
 #include "sink/http_answer.h"
 #include "sink/http_host.h"
 #include "sink/http_request.h"
@@ -162,6 +163,20 @@ static void host_answered(struct flight *f) {
     http_hosts_answered(&f->sink->hosts, f->host, loop_now_ms(f->sink->loop));
 }
 
+/* The answer is here, or as much of it as there will be. A check-back is decided by its words, so one that
+ * was cut decides nothing. */
+static void tell_answer(struct flight *f) {
+    const struct http_answer *a = &f->reply->answer;
+    const char *words = NULL;
+    if (!check_answer_is_for(&f->call)) {
+        tell(f, http_answer_verdict(a->response.status), a->text);
+        return;
+    }
+    enum verdict verdict =
+        check_answer_verdict(a->response.status, a->complete ? a->text : SLICE_NONE, &words);
+    tell(f, verdict, verdict == VERDICT_UNKNOWN && words != NULL ? slice_text(words) : a->text);
+}
+
 /* Answers. */
 
 static void ignore_bytes(void *context, struct slice bytes) {
@@ -197,7 +212,7 @@ static void finish(struct flight *f) {
     } else {
         close_connection(f);
     }
-    tell(f, http_answer_verdict(a->response.status), a->text);
+    tell_answer(f);
 }
 
 static void on_received(void *context, struct slice bytes) {
@@ -231,7 +246,7 @@ static void on_closed(void *context, int code, const char *sentence) {
     http_answer_end(a);
     if (a->decided) {
         host_answered(f);
-        tell(f, http_answer_verdict(a->response.status), a->text);
+        tell_answer(f);
         return;
     }
     say(f, "connection closed %s by %.*s: %s", a->started ? "in the middle of an answer" : "before an answer",

@@ -43,6 +43,7 @@ struct call {
     struct slice operation; /* "action", "try", ...: goes out as Settle-Op */
     struct slice url;       /* http, https, or a target of wire/sink_target.h: its scheme chooses the sink */
     struct slice body;      /* sent byte for byte; empty: no body */
+    struct slice signer;    /* whose secret signs it: an endpoint's name; empty: the daemon's own */
     const struct call_message *message; /* deliveries only; NULL for every other call */
 };
 

@@ -6,12 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/random.h>
 
 #include "base/arena.h"
 #include "base/digest.h"
 #include "base/json.h"
+#include "server/random_text.h"
 #include "server/secret_file.h"
+#include "server/signing_secret.h"
 
 struct access {
     char directory[PATH_MAX - 32];
@@ -19,9 +20,7 @@ struct access {
     size_t count;
     size_t built_in;
     uint64_t generation;
-    char secret[ACCESS_SECRET_BYTES];
-    char secret_before[ACCESS_SECRET_BYTES];
-    uint64_t secret_before_until_ms;
+    struct signing_secret secret;
     bool secret_is_given;
 };
 
@@ -64,25 +63,6 @@ uint32_t access_role_from_word(struct slice word) {
 
 static void path_of(const struct access *a, const char *file, char path[PATH_MAX]) {
     snprintf(path, PATH_MAX, "%s/%s", a->directory, file);
-}
-
-/* prefix and that many random bytes in base64. */
-static int random_text(const char *prefix, size_t bytes, enum base64 alphabet, char *to, size_t room) {
-    char random[48];
-    struct buffer encoded;
-    assert(bytes <= sizeof random);
-    if (getrandom(random, bytes, 0) != (ssize_t)bytes)
-        return ERR_IO;
-    buffer_init(&encoded, room);
-    digest_add_base64(&encoded, slice_of(random, bytes), alphabet);
-    int written = snprintf(to, room, "%s%.*s", prefix, SLICE_PRINT(buffer_slice(&encoded)));
-    int code = buffer_failed(&encoded);
-    assert(code != 0 || (written > 0 && (size_t)written < room));
-    digest_wipe(random, sizeof random);
-    if (encoded.at != NULL)
-        digest_wipe(encoded.at, encoded.length);
-    buffer_done(&encoded);
-    return code;
 }
 
 static bool is_name(struct slice name) {
@@ -233,75 +213,22 @@ static int open_token(struct access *a, uint64_t now_ms, struct why *why) {
     return code;
 }
 
-static bool is_secret(struct slice secret) {
-    /* whsec_ and at least 24 bytes in base64 (Standard Webhooks). */
-    if (!slice_starts(secret, "whsec_") || secret.length < 6 + 32 || secret.length >= ACCESS_SECRET_BYTES)
-        return false;
-    for (size_t i = 6; i < secret.length; i++) {
-        char c = secret.at[i];
-        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '+' ||
-              c == '/' || c == '='))
-            return false;
-    }
-    return true;
-}
-
-static int write_secrets(const struct access *a, struct why *why) {
-    char path[PATH_MAX];
-    char text[2 * ACCESS_SECRET_BYTES + 64];
-    path_of(a, "signing-secret", path);
-    if (a->secret_before[0] != '\0')
-        snprintf(text, sizeof text, "%s\n%s %llu\n", a->secret, a->secret_before,
-                 (unsigned long long)a->secret_before_until_ms);
-    else
-        snprintf(text, sizeof text, "%s\n", a->secret);
-    int code = secret_file_write(path, slice_text(text), why);
-    digest_wipe(text, sizeof text);
-    return code;
-}
-
-static int read_secrets(struct access *a, struct slice text) {
-    size_t end = slice_find(text, '\n');
-    struct slice first = slice_trim(slice_upto(text, end));
-    struct slice second = slice_from(text, end + 1);
-    second = slice_trim(slice_upto(second, slice_find(second, '\n')));
-    if (!is_secret(first))
-        return ERR_INVALID;
-    if (second.length > 0) {
-        size_t blank = slice_find(second, ' ');
-        struct slice before = slice_upto(second, blank);
-        if (!is_secret(before) || slice_u64(slice_from(second, blank + 1), &a->secret_before_until_ms) != 0)
-            return ERR_INVALID;
-        memcpy(a->secret_before, before.at, before.length);
-    }
-    memcpy(a->secret, first.at, first.length);
-    return 0;
-}
-
 static int open_secret(struct access *a, struct slice given, struct why *why) {
     char path[PATH_MAX];
-    struct buffer text;
     if (given.length > 0) {
-        if (!is_secret(given))
+        if (!signing_secret_is(given))
             return why_set(why, ERR_INVALID,
                            "auth.signing_secret: expected whsec_ and at least 24 bytes in base64");
-        memcpy(a->secret, given.at, given.length);
+        signing_secret_take(&a->secret, given);
         a->secret_is_given = true;
         return 0;
     }
     path_of(a, "signing-secret", path);
-    buffer_init(&text, 4096);
-    int code = secret_file_load(path, &text, why);
-    if (code == ERR_NOT_FOUND) {
-        code = random_text("whsec_", 32, BASE64_STANDARD, a->secret, sizeof a->secret);
-        code = code != 0 ? why_set(why, code, "no random numbers from the system") : write_secrets(a, why);
-    } else if (code == 0 && (code = read_secrets(a, buffer_slice(&text))) != 0) {
-        why_set(why, code, "%s: expected whsec_ and at least 24 bytes in base64", path);
-    }
-    if (text.at != NULL)
-        digest_wipe(text.at, text.length);
-    buffer_done(&text);
-    return code;
+    int code = signing_secret_load(&a->secret, path, why);
+    if (code != ERR_NOT_FOUND)
+        return code;
+    code = signing_secret_make(&a->secret, why);
+    return code != 0 ? code : signing_secret_save(&a->secret, path, why);
 }
 
 /* Pages of its own, which no core dump takes along (H11). */
@@ -453,34 +380,25 @@ bool access_is_built_in(const struct access *a, const struct principal *p) {
 }
 
 void access_secrets(const struct access *a, uint64_t now_ms, struct slice *current, struct slice *previous) {
-    *current = slice_text(a->secret);
-    *previous = a->secret_before_until_ms > now_ms ? slice_text(a->secret_before) : SLICE_NONE;
+    signing_secret_now(&a->secret, now_ms, current, previous);
 }
 
 void access_secret_mark(const struct access *a, const uint8_t salt[32], struct buffer *to) {
     uint8_t mark[DIGEST_BYTES];
-    digest_hmac_sha256(slice_text(a->secret), slice_of((const char *)salt, 32), mark);
+    digest_hmac_sha256(slice_text(a->secret.current), slice_of((const char *)salt, 32), mark);
     digest_add_hex(to, slice_of((const char *)mark, sizeof mark));
 }
 
 int access_rotate(struct access *a, uint64_t overlap_ms, uint64_t now_ms, struct why *why) {
+    char path[PATH_MAX];
     if (a->secret_is_given)
         return why_set(why, ERR_DENIED, "the signing secret comes from the settings; rotate it there");
-    struct access before = *a;
-    int code = random_text("whsec_", 32, BASE64_STANDARD, a->secret, sizeof a->secret);
-    if (code != 0)
-        return why_set(why, code, "no random numbers from the system");
-    memcpy(a->secret_before, before.secret, sizeof a->secret_before);
-    a->secret_before_until_ms = now_ms + overlap_ms;
-    code = write_secrets(a, why);
-    if (code != 0)
-        *a = before;
-    else
-        a->generation++;
-    digest_wipe(&before, sizeof before);
+    path_of(a, "signing-secret", path);
+    int code = signing_secret_rotate(&a->secret, path, overlap_ms, now_ms, why);
+    a->generation += code == 0;
     return code;
 }
 
 uint64_t access_overlap_until(const struct access *a) {
-    return a->secret_before[0] == '\0' ? 0 : a->secret_before_until_ms;
+    return a->secret.before[0] == '\0' ? 0 : a->secret.before_until_ms;
 }

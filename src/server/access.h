@@ -3,8 +3,7 @@
  * The data directory holds three files, all 0600:
  *   token           one line, the bearer string of the built-in principal "admin"; made at first start
  *   principals      further principals, one JSON object a line, their bearer strings only as SHA-256
- *   signing-secret  first line the whsec_ secret in use; during a rotation a second line with the one before
- *                   it and, behind a blank, the epoch ms until which both sign
+ *   signing-secret  the secret in use, see server/signing_secret.h
  * Changes go through a fresh file and a rename, so a crash leaves the old state or the new one.
  *
  * Bearer strings are 256 random bits. A presented string is hashed and compared with every known hash in
@@ -37,8 +36,7 @@ enum {
     ACCESS_PRINCIPALS_MAX = 1000,
     ACCESS_NAME_BYTES = 64,
     ACCESS_ID_BYTES = 24,
-    ACCESS_BEARER_BYTES = 64,  /* room for a bearer string made here, NUL included */
-    ACCESS_SECRET_BYTES = 128, /* room for a whsec_ text, NUL included */
+    ACCESS_BEARER_BYTES = 64, /* room for a bearer string made here, NUL included */
 };
 
 struct principal {

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "server/access.h"
+#include "server/signing_secret.h"
 #include "server/secret_file.h"
 
 static char directory[64];
@@ -238,7 +239,7 @@ static void the_signing_secret_rotates_with_overlap(void **state) {
     static const uint8_t salt[32] = { 7 };
     struct slice current, previous;
     struct buffer before, again, after;
-    char first[ACCESS_SECRET_BYTES];
+    char first[SIGNING_SECRET_BYTES];
     (void)state;
     struct access *a = open_access();
     access_secrets(a, 1, &current, &previous);

@@ -17,6 +17,7 @@
 #include "server/api.h"
 #include "server/backup_stream.h"
 #include "server/confinement.h"
+#include "server/endpoint_secrets.h"
 #include "server/crash_point.h"
 #include "server/logs.h"
 #include "server/outbound.h"
@@ -207,6 +208,7 @@ static void on_watch(void *context) {
         return;
     tell_changes(d);
     api_second(d);
+    endpoint_secrets_second(d->endpoint_secrets, daemon_now_ms(d));
     timer_start(&d->watch, WATCH_EVERY_MS);
 }
 

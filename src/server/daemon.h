@@ -27,6 +27,7 @@
 #include "wire/address.h"
 
 struct egress_book;
+struct endpoint_secrets;
 struct sinks;
 
 struct daemon {
@@ -52,6 +53,7 @@ struct daemon {
     struct tls *tls;
     struct tls *tls_out;
     struct http_sink *sink;
+    struct endpoint_secrets *endpoint_secrets;
     struct sinks *sinks; /* for every scheme but http and https */
     struct http_server *http;
     struct loop_turn turn;

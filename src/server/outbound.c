@@ -8,6 +8,7 @@
 
 #include "base/limits.h"
 #include "net/tls.h"
+#include "server/endpoint_secrets.h"
 #include "server/secret_book.h"
 #include "server/sinks.h"
 #include "sink/http_sink.h"
@@ -172,6 +173,8 @@ int outbound_open(struct daemon *d, struct why *why) {
     if (code == 0)
         outbound_secrets(d);
     if (code == 0)
+        code = endpoint_secrets_open(&d->endpoint_secrets, d->data, d->sink, daemon_now_ms(d), why);
+    if (code == 0)
         code = open_sinks(d, why);
     return code;
 }
@@ -179,6 +182,8 @@ int outbound_open(struct daemon *d, struct why *why) {
 void outbound_close(struct daemon *d) {
     sinks_free(d->sinks);
     d->sinks = NULL;
+    endpoint_secrets_close(d->endpoint_secrets);
+    d->endpoint_secrets = NULL;
     http_sink_close(d->sink);
     if (d->sink != NULL)
         loop_run_for(d->loop, 1);

@@ -16,6 +16,7 @@
 #include "sink/http_answer.h"
 #include "sink/http_host.h"
 #include "sink/http_request.h"
+#include "sink/signers.h"
 
 #define HEAD_BYTES (LIMIT_URL_BYTES + 4096)
 /* A body up to this is copied behind its head: one run of bytes is a cheaper system call than two. */
@@ -59,6 +60,7 @@ struct http_sink {
     struct http_sink_options options;
     struct signature_secret secrets[SIGNATURE_SECRETS];
     size_t secret_count;
+    struct signers signers;
     struct http_hosts hosts;
     struct chain flights;
     struct chain spares;
@@ -273,6 +275,14 @@ static struct reply *new_reply(struct http_sink *s) {
     return r;
 }
 
+static int write_request(struct flight *f) {
+    struct http_sink *s = f->sink;
+    const struct signer *signer =
+        f->call.signer.length == 0 ? NULL : signers_find(&s->signers, f->call.signer);
+    return http_request_write(&s->out, &f->call, &f->url, signer == NULL ? s->secrets : signer->secrets,
+                              signer == NULL ? s->secret_count : signer->count, loop_wall_ms(s->loop));
+}
+
 /* Head and body in one write. */
 static void send_on(struct flight *f, struct connection *c, bool reused) {
     struct http_sink *s = f->sink;
@@ -284,8 +294,7 @@ static void send_on(struct flight *f, struct connection *c, bool reused) {
     bool copied = f->call.body.length <= COPIED_BODY_BYTES;
     int code = ERR_MEMORY;
     if (f->reply != NULL)
-        code = http_request_write(&s->out, &f->call, &f->url, s->secrets, s->secret_count,
-                                  loop_wall_ms(s->loop));
+        code = write_request(f);
     if (code == 0 && copied) {
         buffer_add_slice(&s->out, f->call.body);
         code = buffer_failed(&s->out);
@@ -452,6 +461,7 @@ int http_sink_open(struct http_sink **out, struct loop *loop, const struct http_
         return why_set(why, code, "no memory for the HTTP sink");
     }
     http_hosts_init(&s->hosts, s->pool, random_u64(loop_random(loop)));
+    signers_init(&s->signers, random_u64(loop_random(loop)));
     chain_init(&s->flights);
     chain_init(&s->spares);
     chain_init(&s->replies);
@@ -495,6 +505,7 @@ void http_sink_close(struct http_sink *s) {
     pool_free(s->pool);
     buffer_done(&s->out);
     signature_wipe(s->secrets, SIGNATURE_SECRETS);
+    signers_done(&s->signers);
     free(s);
 }
 
@@ -504,6 +515,11 @@ void http_sink_set_secrets(struct http_sink *s, const struct signature_secret *s
     if (count > 0)
         memcpy(s->secrets, secrets, count * sizeof *secrets);
     s->secret_count = count;
+}
+
+int http_sink_set_signer(struct http_sink *s, struct slice signer, const struct signature_secret *secrets,
+                         size_t count) {
+    return signers_set(&s->signers, signer, secrets, count);
 }
 
 void http_sink_set_egress(struct http_sink *s, const struct egress *egress) {

@@ -299,6 +299,8 @@ static int check_message(struct flight *f, struct why *why) {
     if (c->body.length > ROCKETMQ_MESSAGE_BYTES)
         return why_set(why, ERR_LIMIT, "a body of %zu bytes; brokers take at most %u", c->body.length,
                        ROCKETMQ_MESSAGE_BYTES);
+    if (c->body.length == 0) /* brokers fail over it with an answer that says little */
+        return why_set(why, ERR_INVALID, "an empty body; brokers take no message without one");
     int code = write_properties(c, f->topic->tag, &s->properties, &s->scratch);
     if (code < 0)
         return why_set(why, code, "id, key and headers take more than %d bytes; brokers take no more",

@@ -240,7 +240,8 @@ static void a_message_that_cannot_be_sent_says_why(void **state) {
                          .timeout_ms = 1000,
                          .gid = SLICE("g-9"),
                          .branch_id = SLICE("b"),
-                         .operation = SLICE("action") };
+                         .operation = SLICE("action"),
+                         .body = SLICE("{}") };
     sink->ops->send(sink, &call, &target);
     wait_for(3);
     expect(&seen[2], VERDICT_DONE, "");
@@ -255,6 +256,10 @@ static void a_message_that_cannot_be_sent_says_why(void **state) {
     sink->ops->send(sink, &call, &target);
     wait_for(5);
     expect(&seen[4], VERDICT_DONE, "");
+    call.body.length = 0;
+    sink->ops->send(sink, &call, &target);
+    wait_for(6);
+    expect(&seen[5], VERDICT_NOT_SENT, "an empty body; brokers take no message without one");
 }
 
 int main(void) {

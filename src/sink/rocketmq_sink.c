@@ -395,6 +395,11 @@ static void send_call(struct sink *sink, const struct call *call, const struct s
     f->call = *call;
     f->begun_ms = loop_now_ms(s->loop);
     f->exchange.sent = false;
+    if (s->options.tls == NULL && slice_is(target->scheme, "rocketmqs")) {
+        say(f, "rocketmqs wants TLS, which is not set up here");
+        tell_soon(f, VERDICT_UNKNOWN);
+        return;
+    }
     f->topic = rocketmq_topics_take(s->topics, target, &why);
     if (f->topic == NULL || check_message(f, &why) < 0) {
         say(f, "%s; nothing was sent", why.text);

@@ -83,7 +83,7 @@ static void what_is_no_answer_is_unknown(void **state) {
     both(FORGETS_THE_ID, 0, "");
     expect(ask("m", "", 1, 1000), VERDICT_UNKNOWN, "answered SUCCESS without a msgId");
     both(CONFUSES_NUMBERS, 0, "");
-    expect(ask("m", "", 1, 60), VERDICT_UNKNOWN, "no answer from broker");
+    expect(ask("m", "", 1, 200), VERDICT_UNKNOWN, "no answer from broker");
     assert_int_equal(arrival_count, 4);
     assert_int_equal(rocketmq_sink_counters(sink).timeouts, 1);
     both(CHATTERS, 0, "");
@@ -94,9 +94,9 @@ static void what_is_no_answer_is_unknown(void **state) {
 static void a_timeout_is_unknown_and_the_late_answer_finds_nobody(void **state) {
     (void)state;
     both(HOLDS, 0, "");
-    const struct seen *s = ask("m", "", 1, 50);
+    const struct seen *s = ask("m", "", 1, 200);
     expect(s, VERDICT_UNKNOWN, "no answer from broker broker-");
-    assert_true(s->o.took_ms >= 50);
+    assert_true(s->o.took_ms >= 200);
     assert_int_equal(held, 1);
     both(ANSWERS, 0, "");
     expect(ask("m", "", 1, 1000), VERDICT_DONE, "");

@@ -71,9 +71,8 @@ class Server:
 
     running = set()
 
-    def __init__(self, main_class, settings, directory):
-        self.main_class, self.directory, self.process = main_class, directory, None
-        self.name = main_class.rsplit(".", 1)[1]
+    def __init__(self, main_class, name, settings, directory):
+        self.main_class, self.name, self.directory, self.process = main_class, name, directory, None
         self.settings = os.path.join(directory, self.name + ".conf")
         with open(self.settings, "w", encoding="utf-8") as f:
             f.write("".join(f"{k}={v}\n" for k, v in settings.items()))
@@ -96,24 +95,28 @@ class Server:
 
 
 class RocketMQ:
-    """A name server and one broker with synchronous flush on free ports of loopback. user: (access key, secret) that the broker asks for."""
+    """A name server and brokers with synchronous flush on free ports of loopback. user: (access key, secret) that brokers ask for."""
 
-    def __init__(self, user=None):
+    def __init__(self, user=None, brokers=1):
         resolve()
         self.user = user
         self.directory = scratch("settle-rocketmq-")
-        self.names_port, self.port = free_port(), broker_port()
-        self.names = Server("org.apache.rocketmq.namesrv.NamesrvStartup", {
+        self.names_port = free_port()
+        self.names = Server("org.apache.rocketmq.namesrv.NamesrvStartup", "names", {
             "listenPort": self.names_port, "bindAddress": "127.0.0.1",
             "kvConfigPath": os.path.join(self.directory, "kv.json"), "configStorePath": os.path.join(self.directory, "names.properties"),
         }, self.directory)
-        store = os.path.join(self.directory, "store")
-        self.broker = Server("org.apache.rocketmq.broker.BrokerStartup", {
-            "brokerClusterName": "settle", "brokerName": "broker-a", "brokerId": 0, "brokerIP1": "127.0.0.1", "bindAddress": "127.0.0.1",
-            "namesrvAddr": f"127.0.0.1:{self.names_port}", "listenPort": self.port, "haListenPort": free_port(),
+        self.ports = {f"broker-{chr(97 + i)}": broker_port() for i in range(brokers)}
+        self.brokers = {name: self.make_broker(name) for name in self.ports}
+
+    def make_broker(self, name):
+        store = os.path.join(self.directory, name)
+        return Server("org.apache.rocketmq.broker.BrokerStartup", name, {
+            "brokerClusterName": "settle", "brokerName": name, "brokerId": 0, "brokerIP1": "127.0.0.1", "bindAddress": "127.0.0.1",
+            "namesrvAddr": f"127.0.0.1:{self.names_port}", "listenPort": self.ports[name], "haListenPort": free_port(),
             "storePathRootDir": store, "storePathCommitLog": os.path.join(store, "commitlog"), "mappedFileSizeCommitLog": 16 << 20,
             "mappedFileSizeConsumeQueue": 600000, "autoCreateTopicEnable": "true", "flushDiskType": "SYNC_FLUSH",
-            "timerWheelEnable": "false", "diskMaxUsedSpaceRatio": 99, "waitTimeMillsInSendQueue": 5000, **(self.access() if user else {}),
+            "timerWheelEnable": "false", "diskMaxUsedSpaceRatio": 99, "waitTimeMillsInSendQueue": 5000, **(self.access() if self.user else {}),
         }, self.directory)
 
     def access(self):
@@ -126,46 +129,52 @@ class RocketMQ:
 
     def __enter__(self):
         self.names.start()
-        self.start_broker()
+        for name in self.brokers:
+            self.start_broker(name)
         return self
 
     def __exit__(self, *_):
-        self.broker.kill()
-        self.names.kill()
+        for server in [*self.brokers.values(), self.names]:
+            server.kill()
 
-    def start_broker(self):
+    def start_broker(self, name="broker-a"):
         """Until its name server knows it."""
-        self.broker.start()
-        eventually(lambda: self.route("TBW102") is not None, START_S, 0.2, "the broker is registered")
+        self.brokers[name].start()
+        eventually(lambda: name in self.addresses("TBW102"), START_S, 0.2, f"{name} is registered")
+
+    def kill_broker(self, name="broker-a"):
+        self.brokers[name].kill()
 
     def ask(self, port, code, fields, body=b""):
         if self.user:
             fields = signed(fields, body, *self.user)
         return exchange(port, code, fields, body)
 
-    def route(self, topic):
+    def addresses(self, topic):
+        """{broker: how many queues it has for the topic}, as the name server says."""
         try:
             header, body = self.ask(self.names_port, 105, {"topic": topic, "acceptStandardJsonOnly": "true"})
         except OSError:
-            return None
-        return json.loads(body) if header["code"] == 0 else None
+            return {}
+        return {q["brokerName"]: q["writeQueueNums"] for q in json.loads(body)["queueDatas"]} if header["code"] == 0 else {}
 
     def messages(self, topic):
-        """Everything in the topic: {queue: [Message in the order of their offsets]}."""
-        out = {}
-        route = self.route(topic)
-        for queue in range(route["queueDatas"][0]["writeQueueNums"] if route else 0):
-            place = {"topic": topic, "queueId": str(queue)}
-            end = int(self.ask(self.port, 30, place)[0]["extFields"]["offset"])
-            out[queue], offset = [], 0
-            while offset < end:
-                header, body = self.ask(self.port, 11, {
-                    **place, "consumerGroup": "settle_test", "queueOffset": str(offset), "maxMsgNums": "32", "sysFlag": "4", "commitOffset": "0",
-                    "suspendTimeoutMillis": "0", "subVersion": "0", "subscription": "*", "expressionType": "TAG"})
-                if header["code"] not in (0, 20, 21):
-                    raise AssertionError(f"pull of {topic}/{queue} at {offset}: {header}")
-                out[queue] += records(body) if header["code"] == 0 else []
-                offset = max(offset + (header["code"] != 0), int(header["extFields"]["nextBeginOffset"]))
+        """Everything in the topic: {(broker, queue): [Message in the order of their offsets]}."""
+        return {(name, queue): self.pull(self.ports[name], topic, queue)
+                for name, queues in self.addresses(topic).items() for queue in range(queues)}
+
+    def pull(self, port, topic, queue):
+        place = {"topic": topic, "queueId": str(queue)}
+        end = int(self.ask(port, 30, place)[0]["extFields"]["offset"])
+        out, offset = [], 0
+        while offset < end:
+            header, body = self.ask(port, 11, {
+                **place, "consumerGroup": "settle_test", "queueOffset": str(offset), "maxMsgNums": "32", "sysFlag": "4", "commitOffset": "0",
+                "suspendTimeoutMillis": "0", "subVersion": "0", "subscription": "*", "expressionType": "TAG"})
+            if header["code"] not in (0, 20, 21):
+                raise AssertionError(f"pull of {topic}/{queue} at {offset}: {header}")
+            out += records(body) if header["code"] == 0 else []
+            offset = max(offset + (header["code"] != 0), int(header["extFields"]["nextBeginOffset"]))
         return out
 
 

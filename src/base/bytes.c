@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/eight.h"
 #include "base/err.h"
 
 bool slice_is(struct slice s, const char *text) {
@@ -16,12 +17,11 @@ static char lower(char c) {
     return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
 }
 
-bool slice_is_nocase(struct slice s, const char *text) {
-    struct slice other = slice_text(text);
-    if (s.length != other.length)
+bool slice_equal_nocase(struct slice a, struct slice b) {
+    if (a.length != b.length)
         return false;
-    for (size_t i = 0; i < s.length; i++)
-        if (lower(s.at[i]) != lower(other.at[i]))
+    for (size_t i = 0; i < a.length; i++)
+        if (lower(a.at[i]) != lower(b.at[i]))
             return false;
     return true;
 }
@@ -33,6 +33,22 @@ bool slice_starts(struct slice s, const char *text) {
 bool slice_ends(struct slice s, const char *text) {
     size_t length = strlen(text);
     return s.length >= length && slice_is(slice_from(s, s.length - length), text);
+}
+
+static bool control(char byte) {
+    unsigned char c = (unsigned char)byte;
+    return (c < 0x20 && c != '\t') || c == 0x7f;
+}
+
+bool slice_has_control(struct slice s) {
+    for (size_t i = 0; i < s.length; i++) {
+        while (s.length - i > 8 &&
+               (eight_below(eight_at(s.at + i), 0x20) | eight_equal(eight_at(s.at + i), 0x7f)) == 0)
+            i += 8;
+        if (control(s.at[i]))
+            return true;
+    }
+    return false;
 }
 
 size_t slice_find(struct slice s, char byte) {

@@ -33,9 +33,15 @@ static inline bool slice_equal(struct slice a, struct slice b) {
 }
 
 bool slice_is(struct slice s, const char *text);
-bool slice_is_nocase(struct slice s, const char *text); /* ASCII letters only */
+bool slice_equal_nocase(struct slice a, struct slice b); /* ASCII letters only */
+/* Inline, because nearly every comparison of a header's name ends at its length. */
+static inline bool slice_is_nocase(struct slice s, const char *text) {
+    return s.length == strlen(text) && slice_equal_nocase(s, slice_of(text, s.length));
+}
 bool slice_starts(struct slice s, const char *text);
 bool slice_ends(struct slice s, const char *text);
+/* Is there a control byte other than the tab (below 0x20, or 0x7f)? */
+bool slice_has_control(struct slice s);
 /* Index of the first such byte, or s.length. */
 size_t slice_find(struct slice s, char byte);
 /* The part from index begin (both clamped to the slice's end). */

@@ -48,6 +48,27 @@ static void slices_are_cut_within_their_bounds(void **state) {
     assert_int_equal(slice_trim(SLICE_NONE).length, 0);
 }
 
+/* Every byte at every place of texts around eight bytes long: what is looked at eight at a time must say what
+ * a look at each says. */
+static void control_bytes_are_found_wherever_they_stand(void **state) {
+    (void)state;
+    assert_false(slice_has_control(SLICE_NONE));
+    for (size_t length = 1; length <= 26; length++)
+        for (size_t place = 0; place < length; place++)
+            for (int byte = 0; byte < 256; byte++) {
+                static const char around[] = { ' ', '~', '\t', (char)0x80, (char)0xff };
+                for (size_t i = 0; i < sizeof around; i++) {
+                    char *text = malloc(length); /* of its own, so that a look behind its end is seen */
+                    assert_non_null(text);
+                    memset(text, around[i], length);
+                    text[place] = (char)byte;
+                    bool control = (byte < 0x20 && byte != '\t') || byte == 0x7f;
+                    assert_int_equal(slice_has_control(slice_of(text, length)), control);
+                    free(text);
+                }
+            }
+}
+
 static void decimals_are_strict(void **state) {
     static const struct {
         const char *text;
@@ -174,6 +195,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(slices_compare),
         cmocka_unit_test(slices_are_cut_within_their_bounds),
+        cmocka_unit_test(control_bytes_are_found_wherever_they_stand),
         cmocka_unit_test(decimals_are_strict),
         cmocka_unit_test(buffers_grow_and_say_what_was_put),
         cmocka_unit_test(the_maximum_is_exact_and_failure_sticks),

@@ -131,6 +131,10 @@ static const char *letters_of(enum base64 alphabet) {
 
 void digest_add_base64(struct buffer *to, struct slice bytes, enum base64 alphabet) {
     const char *letters = letters_of(alphabet);
+    char *out = buffer_reserve(to, (bytes.length + 2) / 3 * 4);
+    if (out == NULL)
+        return;
+    char *begin = out;
     for (size_t i = 0; i < bytes.length; i += 3) {
         char four[4] = { '=', '=', '=', '=' };
         uint32_t bits = 0;
@@ -139,8 +143,10 @@ void digest_add_base64(struct buffer *to, struct slice bytes, enum base64 alphab
             bits = bits << 8 | (j < count ? (uint8_t)bytes.at[i + j] : 0);
         for (size_t j = 0; j <= count; j++)
             four[j] = letters[bits >> (18 - 6 * j) & 63];
-        buffer_add(to, four, alphabet == BASE64_URL ? count + 1 : 4);
+        memcpy(out, four, 4);
+        out += alphabet == BASE64_URL ? count + 1 : 4;
     }
+    buffer_grew(to, (size_t)(out - begin));
 }
 
 int digest_parse_base64(struct slice text, struct buffer *to, enum base64 alphabet) {

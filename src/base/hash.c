@@ -1,5 +1,8 @@
 #include "base/hash.h"
 
+#include <endian.h>
+#include <string.h>
+
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
@@ -31,9 +34,8 @@ static void sip_round(uint64_t v[4]) {
 /* Up to eight bytes, least significant first. */
 static uint64_t word_at(const char *at, size_t count) {
     uint64_t word = 0;
-    for (size_t i = 0; i < count; i++)
-        word |= (uint64_t)(unsigned char)at[i] << (8 * i);
-    return word;
+    memcpy(&word, at, count);
+    return le64toh(word);
 }
 
 uint64_t hash_seeded(uint64_t seed, struct slice s) {

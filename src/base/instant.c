@@ -1,6 +1,7 @@
 #include "base/instant.h"
 
 #include <assert.h>
+#include <string.h>
 
 #include "base/err.h"
 
@@ -50,53 +51,46 @@ static struct date date_of(uint64_t day_number) {
     return d;
 }
 
-/* A number with leading zeros up to a width. */
-static void add_padded(struct buffer *to, uint64_t number, unsigned width) {
-    char digits[8];
-    assert(width <= sizeof digits);
+/* A number with leading zeros up to a width, over what is there. */
+static void write_padded(char *to, uint64_t number, unsigned width) {
+    uint32_t left = (uint32_t)number; /* years, hours, milliseconds: it is short */
+    assert(number < 10000);
     for (unsigned i = width; i > 0; i--) {
-        digits[i - 1] = (char)('0' + number % 10);
-        number /= 10;
+        to[i - 1] = (char)('0' + left % 10);
+        left /= 10;
     }
-    buffer_add(to, digits, width);
 }
 
-static void add_clock(struct buffer *to, uint64_t ms_of_day) {
-    add_padded(to, ms_of_day / 3600000, 2);
-    buffer_add_byte(to, ':');
-    add_padded(to, ms_of_day / 60000 % 60, 2);
-    buffer_add_byte(to, ':');
-    add_padded(to, ms_of_day / 1000 % 60, 2);
+/* Over "hh:mm:ss". */
+static void write_clock(char *to, uint64_t ms_of_day) {
+    uint32_t seconds = (uint32_t)(ms_of_day / 1000);
+    write_padded(to, seconds / 3600, 2);
+    write_padded(to + 3, seconds / 60 % 60, 2);
+    write_padded(to + 6, seconds % 60, 2);
 }
 
 void instant_add(struct buffer *to, uint64_t epoch_ms) {
     uint64_t ms = epoch_ms < INSTANT_MAX_MS ? epoch_ms : INSTANT_MAX_MS;
     struct date d = date_of(ms / DAY_MS);
-    add_padded(to, d.year, 4);
-    buffer_add_byte(to, '-');
-    add_padded(to, d.month, 2);
-    buffer_add_byte(to, '-');
-    add_padded(to, d.day, 2);
-    buffer_add_byte(to, 'T');
-    add_clock(to, ms % DAY_MS);
-    buffer_add_byte(to, '.');
-    add_padded(to, ms % 1000, 3);
-    buffer_add_byte(to, 'Z');
+    char text[] = "yyyy-mm-ddThh:mm:ss.mmmZ";
+    write_padded(text, d.year, 4);
+    write_padded(text + 5, d.month, 2);
+    write_padded(text + 8, d.day, 2);
+    write_clock(text + 11, ms % DAY_MS);
+    write_padded(text + 20, ms % 1000, 3);
+    buffer_add(to, text, sizeof text - 1);
 }
 
 void instant_add_http(struct buffer *to, uint64_t epoch_ms) {
     uint64_t ms = epoch_ms < INSTANT_MAX_MS ? epoch_ms : INSTANT_MAX_MS;
     struct date d = date_of(ms / DAY_MS);
-    buffer_add_text(to, days[ms / DAY_MS % 7]);
-    buffer_add_text(to, ", ");
-    add_padded(to, d.day, 2);
-    buffer_add_byte(to, ' ');
-    buffer_add_text(to, months[d.month - 1]);
-    buffer_add_byte(to, ' ');
-    add_padded(to, d.year, 4);
-    buffer_add_byte(to, ' ');
-    add_clock(to, ms % DAY_MS);
-    buffer_add_text(to, " GMT");
+    char text[] = "ddd, dd mmm yyyy hh:mm:ss GMT";
+    memcpy(text, days[ms / DAY_MS % 7], 3);
+    write_padded(text + 5, d.day, 2);
+    memcpy(text + 8, months[d.month - 1], 3);
+    write_padded(text + 12, d.year, 4);
+    write_clock(text + 17, ms % DAY_MS);
+    buffer_add(to, text, sizeof text - 1);
 }
 
 /* Take exactly width digits off the front. */

@@ -289,6 +289,25 @@ static void places_of_values(void **state) {
     assert_string_equal(json_kind_text(JSON_BOOL), "true or false");
 }
 
+/* Every byte at every place of a string: eight at a time and one at a time must agree. */
+static void strings_are_checked_wherever_a_byte_stands(void **state) {
+    (void)state;
+    for (size_t length = 1; length <= 26; length++)
+        for (size_t place = 0; place < length; place++)
+            for (int byte = 0; byte < 256; byte++) {
+                struct json_value root;
+                char *text = malloc(length + 2);
+                assert_non_null(text);
+                memset(text, 'x', length + 2);
+                text[0] = text[length + 1] = '"';
+                text[1 + place] = (char)byte;
+                bool plain = byte >= 0x20 && byte < 0x80 && byte != '"' && byte != '\\';
+                bool good = json_check(slice_of(text, length + 2), &root, NULL) == 0;
+                assert_int_equal(good, plain);
+                free(text);
+            }
+}
+
 static void strings_decode(void **state) {
     struct arena arena;
     struct slice text;
@@ -539,6 +558,7 @@ int main(void) {
         cmocka_unit_test(work_is_linear),
         cmocka_unit_test(walking_gives_exact_bytes),
         cmocka_unit_test(places_of_values),
+        cmocka_unit_test(strings_are_checked_wherever_a_byte_stands),
         cmocka_unit_test(strings_decode),
         cmocka_unit_test(numbers_are_exact),
         cmocka_unit_test(pointers_lead),

@@ -1,6 +1,6 @@
 #include "base/leb128.h"
 
-void leb128_put(struct buffer *to, uint64_t number) {
+void leb128_put_long(struct buffer *to, uint64_t number) {
     char *at = buffer_reserve(to, 10);
     size_t length = 0;
     if (at == NULL)
@@ -23,8 +23,10 @@ size_t leb128_size(uint64_t number) {
     return length;
 }
 
-static uint64_t take_long(struct leb128_cursor *c) {
+uint64_t leb128_take_long(struct leb128_cursor *c) {
     uint64_t number = 0;
+    if (c->failed)
+        return 0;
     for (size_t i = 0; i < c->left.length && i < 10; i++) {
         uint64_t part = (uint8_t)c->left.at[i];
         bool last = part < 0x80;
@@ -39,17 +41,6 @@ static uint64_t take_long(struct leb128_cursor *c) {
     }
     c->failed = true;
     return 0;
-}
-
-uint64_t leb128_take(struct leb128_cursor *c) {
-    if (c->failed)
-        return 0;
-    if (c->left.length == 0 || (uint8_t)c->left.at[0] >= 0x80)
-        return take_long(c);
-    uint64_t number = (uint8_t)c->left.at[0]; /* most numbers are small */
-    c->left.at++;
-    c->left.length--;
-    return number;
 }
 
 uint64_t leb128_take_upto(struct leb128_cursor *c, uint64_t max) {

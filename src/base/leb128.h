@@ -10,7 +10,14 @@
 
 #include "base/bytes.h"
 
-void leb128_put(struct buffer *to, uint64_t number);
+void leb128_put_long(struct buffer *to, uint64_t number); /* of any size */
+/* Inline for what nearly every number is: one byte. */
+static inline void leb128_put(struct buffer *to, uint64_t number) {
+    if (number < 0x80)
+        buffer_add_byte(to, (char)number);
+    else
+        leb128_put_long(to, number);
+}
 void leb128_put_bytes(struct buffer *to, struct slice bytes);
 size_t leb128_size(uint64_t number);
 
@@ -19,7 +26,16 @@ struct leb128_cursor {
     bool failed;
 };
 
-uint64_t leb128_take(struct leb128_cursor *c);                    /* 0 when failed */
+uint64_t leb128_take_long(struct leb128_cursor *c); /* of any size */
+/* 0 when failed. */
+static inline uint64_t leb128_take(struct leb128_cursor *c) {
+    if (c->failed || c->left.length == 0 || (uint8_t)c->left.at[0] >= 0x80)
+        return leb128_take_long(c);
+    uint64_t number = (uint8_t)c->left.at[0];
+    c->left.at++;
+    c->left.length--;
+    return number;
+}
 uint64_t leb128_take_upto(struct leb128_cursor *c, uint64_t max); /* fails above max */
 struct slice leb128_take_bytes(struct leb128_cursor *c);          /* empty when failed */
 struct slice leb128_take_exactly(struct leb128_cursor *c, size_t length);

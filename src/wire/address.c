@@ -1,6 +1,7 @@
 #include "wire/address.h"
 
 #include <assert.h>
+#include <endian.h>
 #include <string.h>
 
 #include "base/err.h"
@@ -127,15 +128,20 @@ bool address_equal(const struct address *a, const struct address *b) {
     return memcmp(a->bytes, b->bytes, 16) == 0;
 }
 
+/* Eight bytes as one number, the first byte on top. */
+static uint64_t half(const uint8_t *bytes) {
+    uint64_t number;
+    memcpy(&number, bytes, sizeof number);
+    return be64toh(number);
+}
+
 bool address_within(const struct address *a, const struct address *network, unsigned bits) {
     assert(bits <= 128);
-    unsigned whole = bits / 8, rest = bits % 8;
-    if (memcmp(a->bytes, network->bytes, whole) != 0)
-        return false;
-    if (rest == 0)
-        return true;
-    unsigned mask = 0xffu << (8 - rest) & 0xffu;
-    return ((a->bytes[whole] ^ network->bytes[whole]) & mask) == 0;
+    uint64_t high = half(a->bytes) ^ half(network->bytes);
+    uint64_t low = half(a->bytes + 8) ^ half(network->bytes + 8);
+    if (bits <= 64)
+        return bits == 0 || high >> (64 - bits) == 0;
+    return high == 0 && low >> (128 - bits) == 0;
 }
 
 static bool starts(const struct address *a, const uint8_t *bytes, size_t length) {

@@ -49,29 +49,16 @@ void egress_init(struct egress *e, struct arena *arena) {
     *e = (struct egress){ .arena = arena };
 }
 
-static char lower(char c) {
-    return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
-}
-
 /* One trailing dot is another way to write the same name. */
 static struct slice without_root(struct slice name) {
     return name.length > 1 && name.at[name.length - 1] == '.' ? slice_upto(name, name.length - 1) : name;
 }
 
-static bool equal_nocase(struct slice a, struct slice b) {
-    if (a.length != b.length)
-        return false;
-    for (size_t i = 0; i < a.length; i++)
-        if (lower(a.at[i]) != lower(b.at[i]))
-            return false;
-    return true;
-}
-
 static bool name_matches(struct slice rule, struct slice host) {
     host = without_root(host);
     if (rule.at[0] != '.')
-        return equal_nocase(rule, host);
-    return host.length > rule.length && equal_nocase(rule, slice_from(host, host.length - rule.length));
+        return slice_equal_nocase(rule, host);
+    return host.length > rule.length && slice_equal_nocase(rule, slice_from(host, host.length - rule.length));
 }
 
 /* A mapped network of at least 96 bits is an IPv4 network; both are the same 16 bytes already. */

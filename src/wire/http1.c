@@ -51,12 +51,7 @@ bool http1_is_token(struct slice s) {
 
 /* Field text: printable, blanks, and bytes over 0x7f. No other control byte, so no CR and no NUL. */
 static bool is_text(struct slice s) {
-    bool good = true;
-    for (size_t i = 0; i < s.length; i++) {
-        unsigned char c = (unsigned char)s.at[i];
-        good &= (c >= 0x20 && c != 0x7f) || c == '\t';
-    }
-    return good;
+    return !slice_has_control(s);
 }
 
 bool http1_list_has(struct slice list, const char *token) {
@@ -293,19 +288,6 @@ static int read_request_header(struct http1_head *h, struct slice name, struct s
     }
 }
 
-static bool same_nocase(struct slice a, struct slice b) {
-    if (a.length != b.length)
-        return false;
-    for (size_t i = 0; i < a.length; i++) {
-        unsigned char x = (unsigned char)a.at[i], y = (unsigned char)b.at[i];
-        x |= x >= 'A' && x <= 'Z' ? 0x20 : 0;
-        y |= y >= 'A' && y <= 'Z' ? 0x20 : 0;
-        if (x != y)
-            return false;
-    }
-    return true;
-}
-
 static void split_target(struct http1_request *r) {
     struct slice rest = r->target;
     struct slice authority = target_authority(rest);
@@ -323,7 +305,7 @@ static int finish_request(struct http1_request *r) {
         return refuse(h, 400, "Host is missing");
     r->host = http1_find(h, "host");
     struct slice authority = target_authority(r->target);
-    if (authority.length > 0 && !same_nocase(authority, r->host))
+    if (authority.length > 0 && !slice_equal_nocase(authority, r->host))
         return refuse(h, 400, "the request target names another host than Host");
     if ((h->seen & SEEN_LENGTH) && (h->seen & SEEN_CODING))
         return refuse(h, 400, "both Content-Length and Transfer-Encoding are given");

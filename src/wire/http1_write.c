@@ -58,12 +58,7 @@ const char *http1_reason(unsigned status) {
 
 /* Text that goes into a head: no line break and no other control byte but the tab. */
 static void add_text(struct buffer *b, struct slice s) {
-    unsigned bad = 0;
-    for (size_t i = 0; i < s.length; i++) {
-        unsigned char c = (unsigned char)s.at[i];
-        bad |= (c < 0x20 && c != '\t') || c == 0x7f;
-    }
-    if (bad && b->failed == 0)
+    if (slice_has_control(s) && b->failed == 0)
         b->failed = ERR_INVALID;
     buffer_add_slice(b, s);
 }

@@ -274,16 +274,10 @@ static int look_back(struct sqlite_history *h, const struct stored_row *row, boo
     return code;
 }
 
-/* Insert or replace one row inside a transaction. */
-static int put_row(struct sqlite_history *h, const struct stored_row *row, uint64_t batch_last, uint64_t span,
-                   struct change *change, struct why *why) {
-    sqlite3_stmt *fold = statement_of(h, row->kind, HISTORY_FOLD);
-    bool there = false;
-    bool was_final = false;
-    uint64_t was_seq = 0;
-    int code = look_back(h, row, &there, &was_final, &was_seq, why);
-    if (code != 0 || (there && was_seq > row->seq))
-        return code;
+/* Run HISTORY_INSERT or HISTORY_REPLACE. */
+static int write_row(struct sqlite_history *h, enum history_statement which, const struct stored_row *row,
+                     uint64_t batch_last, uint64_t span, struct why *why) {
+    sqlite3_stmt *fold = statement_of(h, row->kind, which);
     sqlite3_bind_int64(fold, 1, (sqlite3_int64)row->id);
     sqlite3_bind_int64(fold, 2, (sqlite3_int64)row->key_hash);
     int result = sqlite_file_bind_text(fold, 3, row->key);
@@ -299,10 +293,35 @@ static int put_row(struct sqlite_history *h, const struct stored_row *row, uint6
         result = sqlite_file_bind_bytes(fold, 11, row->image);
     if (result != SQLITE_OK)
         return sqlite_file_fail(&h->file, result, "fold a row", why);
-    change->rows[row->kind] += !there;
-    change->inserted[row->kind] += !there;
-    change->unfinished[row->kind] += !row->final - (there && !was_final);
     return sqlite_file_step(&h->file, fold, "fold a row", why);
+}
+
+/* Insert or replace one row inside a transaction. Nearly every row is new, so it is inserted first and looked
+ * for only when that changed nothing. */
+static int put_row(struct sqlite_history *h, const struct stored_row *row, uint64_t batch_last, uint64_t span,
+                   struct change *change, struct why *why) {
+    bool there = false;
+    bool was_final = false;
+    uint64_t was_seq = 0;
+    int code = write_row(h, HISTORY_INSERT, row, batch_last, span, why);
+    if (code != 0)
+        return code;
+    if (sqlite3_changes(h->file.db) == 1) {
+        change->rows[row->kind]++;
+        change->inserted[row->kind]++;
+        change->unfinished[row->kind] += !row->final;
+        return 0;
+    }
+    code = look_back(h, row, &there, &was_final, &was_seq, why);
+    if (code != 0 || was_seq > row->seq)
+        return code;
+    if (!there) {
+        *h->file.failed = ERR_CORRUPT;
+        return why_set(why, ERR_CORRUPT, "%s: row %llu of %s neither goes in nor is there",
+                       sqlite_history_name, (unsigned long long)row->id, sqlite_history_table(row->kind));
+    }
+    change->unfinished[row->kind] += !row->final - !was_final;
+    return write_row(h, HISTORY_REPLACE, row, batch_last, span, why);
 }
 
 /* End a transaction of rows: counters, then commit (or roll back when code is not 0). */

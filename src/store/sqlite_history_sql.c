@@ -33,12 +33,11 @@ const char sqlite_history_count_write[] = "UPDATE settle SET value = ?1 WHERE ke
 #define ROW "SELECT id, key_hash, key, state, seq, final, purge_after_ms, checksum, image FROM "
 
 #define STATEMENTS(name) { \
-    [HISTORY_FOLD] = \
-        "INSERT INTO " name " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) " \
-        "ON CONFLICT(id) DO UPDATE SET key_hash = excluded.key_hash, key = excluded.key, " \
-        "state = excluded.state, seq = excluded.seq, final = excluded.final, " \
-        "purge_after_ms = excluded.purge_after_ms, batch = excluded.batch, " \
-        "checksum = excluded.checksum, image = excluded.image WHERE excluded.seq >= seq", \
+    [HISTORY_INSERT] = \
+        "INSERT INTO " name " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT(id) DO NOTHING", \
+    [HISTORY_REPLACE] = \
+        "UPDATE " name " SET key_hash = ?2, key = ?3, state = ?4, seq = ?5, final = ?6, purge_after_ms = ?7, " \
+        "batch = ?8, checksum = ?10, image = ?11 WHERE id = ?1 AND seq <= ?5", \
     [HISTORY_OLD] = "SELECT final, seq FROM " name " WHERE id = ?1", \
     [HISTORY_FIND] = ROW name " WHERE span = ?1 AND key_hash = ?2 ORDER BY id DESC", \
     [HISTORY_SCAN_DOWN] = ROW name " WHERE id <= ?1 ORDER BY id DESC LIMIT ?2", \

@@ -10,15 +10,16 @@
 /* Statements of one table. "Rows" have the columns id, key_hash, key, state, seq, final, purge_after_ms,
  * checksum, image, in this order. */
 enum history_statement {
-    HISTORY_FOLD,      /* eleven columns as in the table: insert, or replace unless the row's seq is higher */
-    HISTORY_OLD,       /* id: final and seq of the row that is there */
-    HISTORY_FIND,      /* span, key_hash: rows, newest first */
-    HISTORY_SCAN_DOWN, /* id, limit: rows with at most this id, descending */
-    HISTORY_SCAN_UP,   /* id, limit: rows with at least this id, ascending */
-    HISTORY_KEYS,      /* every key_hash, straight from the index */
-    HISTORY_RECOVER,   /* trimmed: rows that are not final, and final ones the journal may still know */
-    HISTORY_LOOK,      /* id, limit: id, final, purge_after_ms, batch of rows above this id */
-    HISTORY_REMOVE,    /* id */
+    HISTORY_INSERT,  /* eleven columns as in the table: insert, unless the id is there */
+    HISTORY_REPLACE, /* the same columns: replace what is there, but for its span, unless its seq is higher */
+    HISTORY_OLD,     /* id: final and seq of the row that is there */
+    HISTORY_FIND,    /* span, key_hash: rows, newest first */
+    HISTORY_SCAN_DOWN,  /* id, limit: rows with at most this id, descending */
+    HISTORY_SCAN_UP,    /* id, limit: rows with at least this id, ascending */
+    HISTORY_KEYS,       /* every key_hash, straight from the index */
+    HISTORY_RECOVER,    /* trimmed: rows that are not final, and final ones the journal may still know */
+    HISTORY_LOOK,       /* id, limit: id, final, purge_after_ms, batch of rows above this id */
+    HISTORY_REMOVE,     /* id */
     HISTORY_FIRST_SPAN, /* the lowest span there is, or NULL */
     HISTORY_STATEMENTS,
 };

@@ -71,6 +71,7 @@ uint64_t engine_due(const struct engine *e);
  * engine_folded tells that all its rows are durable, or engine_fold_failed that they are not. */
 size_t engine_fold(struct engine *e, uint64_t keep_from, struct stored_row *rows, size_t count_max,
                    size_t bytes_max, struct arena *arena);
+size_t engine_foldable(const struct engine *e); /* finished things that were not collected yet */
 void engine_folded(struct engine *e);
 void engine_fold_failed(struct engine *e);
 /* Every batch up to and including this one is no longer needed by the journal. */

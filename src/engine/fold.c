@@ -86,7 +86,7 @@ static bool take_row(struct engine *e, struct thing *thing, struct stored_row *r
     thing->folding = true;
     thing->folding_seq = thing->seq;
     chain_remove(&thing->dirty);
-    chain_remove(&thing->ready);
+    thing_unready(e, thing);
     chain_add_last(&e->folding, &thing->dirty);
     return true;
 }
@@ -129,6 +129,10 @@ size_t engine_fold(struct engine *e, uint64_t keep_from, struct stored_row *rows
             break;
     }
     return f.count;
+}
+
+size_t engine_foldable(const struct engine *e) {
+    return e->ready_count;
 }
 
 /* The row is durable: clean, unless records came meanwhile. */

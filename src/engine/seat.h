@@ -151,6 +151,7 @@ struct engine {
     struct chain places; /* seats, first come, first served */
     struct chain dirty;
     struct chain ready;
+    size_t ready_count;
     struct chain folding;
     struct chain audit;       /* audit lines in memory, oldest first */
     struct arena scratch;     /* decoding; reset at every step */
@@ -195,7 +196,8 @@ void step_begin(struct step *s, struct engine *e, const struct event *event, str
 void step_end(struct step *s);
 /* Put any thing's record into the batch and mark the thing dirty. */
 void thing_put(struct engine *e, struct effects *effects, struct thing *thing, struct slice record);
-void thing_clean(struct engine *e, struct thing *thing); /* take it off every list */
+void thing_clean(struct engine *e, struct thing *thing);   /* take it off every list */
+void thing_unready(struct engine *e, struct thing *thing); /* off the list of those that may be folded */
 /* The thing has a record in this batch that history lacks. */
 void thing_dirty(struct engine *e, struct thing *thing, uint64_t batch);
 void thing_unfold(struct engine *e,

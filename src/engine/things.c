@@ -14,6 +14,20 @@ static void enter_dirty(struct engine *e, struct thing *thing) {
     chain_add_after(place, &thing->dirty);
 }
 
+static void make_ready(struct engine *e, struct thing *thing, struct chain *place) {
+    if (!thing->complete || chain_linked(&thing->ready))
+        return;
+    chain_add_after(place, &thing->ready);
+    e->ready_count++;
+}
+
+void thing_unready(struct engine *e, struct thing *thing) {
+    if (!chain_linked(&thing->ready))
+        return;
+    chain_remove(&thing->ready);
+    e->ready_count--;
+}
+
 void thing_dirty(struct engine *e, struct thing *thing, uint64_t batch) {
     assert(batch > 0);
     thing->last_batch = batch;
@@ -27,8 +41,7 @@ void thing_dirty(struct engine *e, struct thing *thing, uint64_t batch) {
         enter_dirty(e, thing);
         e->figures.unfolded++;
     }
-    if (thing->complete && !chain_linked(&thing->ready))
-        chain_add_last(&e->ready, &thing->ready);
+    make_ready(e, thing, e->ready.previous);
 }
 
 void thing_put(struct engine *e, struct effects *effects, struct thing *thing, struct slice record) {
@@ -47,15 +60,14 @@ void thing_unfold(struct engine *e, struct thing *thing) {
     while (place != &e->dirty && thing_of(place)->dirty_batch >= thing->dirty_batch)
         place = place->previous;
     chain_add_after(place, &thing->dirty);
-    if (thing->complete)
-        chain_add_after(&e->ready, &thing->ready);
+    make_ready(e, thing, &e->ready);
 }
 
 void thing_clean(struct engine *e, struct thing *thing) {
     if (thing->dirty_batch != 0 || thing->folding)
         e->figures.unfolded--;
     chain_remove(&thing->dirty);
-    chain_remove(&thing->ready);
+    thing_unready(e, thing);
     thing->dirty_batch = 0;
     thing->again_batch = 0;
     thing->folding = false;

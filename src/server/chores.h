@@ -38,7 +38,7 @@ void chores_retain(struct chores *u, uint64_t retain_ms, uint64_t keep_bytes);
 
 /* Begin what is worth beginning. durable is the last durable batch. */
 void chores_round(struct chores *u, uint64_t now_ms, uint64_t durable, uint64_t journal_bytes);
-/* A batch became durable: there is something to fold, soon. */
+/* A batch became durable: there is something to fold, soon; at once when it fills a fold. */
 void chores_poke(struct chores *u, uint64_t batch, size_t bytes, uint64_t now_ms);
 /* When to call chores_round again; UINT64_MAX: after the next chores_poke or report. */
 uint64_t chores_due(const struct chores *u);

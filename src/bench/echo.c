@@ -22,6 +22,11 @@
 
 static const char canned[] =
     "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}";
+static const char patience[] = "HTTP/1.1 425 Too Early\r\nRetry-After: 3600\r\nContent-Length: 0\r\n\r\n";
+
+#define ANSWER_BYTES_MAX 128
+_Static_assert(sizeof canned <= ANSWER_BYTES_MAX, "a batch of answers has room");
+_Static_assert(sizeof patience <= ANSWER_BYTES_MAX, "a batch of answers has room");
 
 /* A connection. Delayed answers are all late by the same time, so the queue of those who wait is a plain
  * list. */
@@ -33,6 +38,7 @@ struct visitor {
     unsigned owed; /* answers waiting for due_ms */
     int fd;
     bool queued, gone;
+    bool busy; /* came to the port that asks for patience */
     char in[IN_BYTES];
 };
 
@@ -69,15 +75,16 @@ static void leave(struct visitor *v) {
 
 /* Answers are tiny and the socket is local: a send that would block means a peer that does not read. */
 static bool answer(struct visitor *v, unsigned count) {
-    char bytes[BATCH * (sizeof canned - 1)];
-    size_t length = 0;
-    for (; count > 0; count--, length += sizeof canned - 1) {
-        if (length + sizeof canned - 1 > sizeof bytes) {
+    char bytes[BATCH * ANSWER_BYTES_MAX];
+    const char *text = v->busy ? patience : canned;
+    size_t each = strlen(text), length = 0;
+    for (; count > 0; count--, length += each) {
+        if (length + each > sizeof bytes) {
             if (send(v->fd, bytes, length, MSG_NOSIGNAL) != (ssize_t)length)
                 return false;
             length = 0;
         }
-        memcpy(bytes + length, canned, sizeof canned - 1);
+        memcpy(bytes + length, text, each);
     }
     return length == 0 || send(v->fd, bytes, length, MSG_NOSIGNAL) == (ssize_t)length;
 }
@@ -149,9 +156,9 @@ static void take_input(struct echo *e, struct visitor *v) {
         leave(v);
 }
 
-static void welcome(struct echo *e, int listener) {
+static void welcome(struct echo *e, const int *listener) {
     int one = 1, fd;
-    while ((fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
+    while ((fd = accept4(*listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
         struct visitor *v = malloc(sizeof *v);
         if (v == NULL) {
             close(fd);
@@ -159,6 +166,7 @@ static void welcome(struct echo *e, int listener) {
         }
         memset(v, 0, offsetof(struct visitor, in));
         v->fd = fd;
+        v->busy = listener == &e->listeners[e->port_count - 1];
         v->next = e->visitors;
         v->link = &e->visitors;
         if (v->next != NULL)
@@ -198,7 +206,7 @@ static void *run(void *argument) {
             if (who == &e->stop)
                 return NULL;
             if ((int *)who >= e->listeners && (int *)who < e->listeners + ECHO_PORTS_MAX)
-                welcome(e, *(int *)who);
+                welcome(e, who);
             else
                 take_input(e, who);
         }
@@ -224,7 +232,7 @@ int echo_open(struct echo **out, unsigned ports, uint32_t delay_ms, struct why *
     struct echo *e = calloc(1, sizeof *e);
     int result = 0;
     assert(ports > 0);
-    assert(ports <= ECHO_PORTS_MAX);
+    assert(ports < ECHO_PORTS_MAX);
     if (e == NULL)
         return why_set(why, ERR_MEMORY, "participants");
     e->delay_ms = delay_ms;
@@ -233,7 +241,7 @@ int echo_open(struct echo **out, unsigned ports, uint32_t delay_ms, struct why *
     struct epoll_event event = { .events = EPOLLIN, .data.ptr = &e->stop };
     if (e->poll < 0 || e->stop < 0 || epoll_ctl(e->poll, EPOLL_CTL_ADD, e->stop, &event) != 0)
         result = why_set(why, ERR_IO, "opening the participants: %s", strerror(errno));
-    for (unsigned i = 0; i < ports && result == 0; i++)
+    for (unsigned i = 0; i <= ports && result == 0; i++) /* the last one asks for patience */
         result = listen_on(e, i, why);
     if (result == 0 && pthread_create(&e->thread, NULL, run, e) != 0)
         result = why_set(why, ERR_MEMORY, "starting the participants");
@@ -270,6 +278,10 @@ void echo_close(struct echo *e) {
 }
 
 uint16_t echo_port(const struct echo *e, unsigned index) {
-    assert(index < e->port_count);
+    assert(index + 1 < e->port_count);
     return e->ports[index];
+}
+
+uint16_t echo_busy_port(const struct echo *e) {
+    return e->ports[e->port_count - 1];
 }

@@ -50,6 +50,8 @@ struct load {
     struct client *clients;
     struct line *lines;
     uint64_t sequence;
+    uint64_t last;             /* no transaction begins when sequence has come this far */
+    bool filling;              /* transactions are left waiting, none is measured */
     uint64_t begin_us, end_us; /* the measured time */
     unsigned busy;             /* clients with a transaction in flight */
     unsigned idle_count;       /* with a rate: clients that wait for work */
@@ -170,11 +172,11 @@ static void advance(struct load *l, struct client *c) {
                 histogram_add(&l->result->latency, now - c->started_us);
         }
         c->idle = true;
-        if (now >= l->end_us)
+        if (now >= l->end_us || l->sequence >= l->last)
             return;
         if (c->failed)
             usleep(1000); /* a server that refuses at once must not make a hot loop */
-        if (l->options->rate > 0) {
+        if (l->options->rate > 0 && !l->filling) {
             l->idle[l->idle_count++] = c;
             return;
         }
@@ -183,9 +185,10 @@ static void advance(struct load *l, struct client *c) {
 }
 
 static void judge(struct load *l, struct client *c, unsigned status, struct slice body) {
-    if (status != 200)
+    if (status != (l->filling ? 202 : 200))
         complain(l, c, "HTTP %u: %.*s", status, (int)(body.length > 120 ? 120 : body.length), body.at);
-    else if (l->options->kind == LOAD_WHOLE && memmem(body.at, body.length, "\"committed\"", 11) == NULL)
+    else if (l->options->kind == LOAD_WHOLE && !l->filling &&
+             memmem(body.at, body.length, "\"committed\"", 11) == NULL)
         complain(l, c, "not committed: %.*s", (int)(body.length > 120 ? 120 : body.length), body.at);
 }
 
@@ -262,10 +265,12 @@ static void start_all(struct load *l) {
     for (unsigned i = 0; i < l->options->clients; i++) {
         struct client *c = &l->clients[i];
         c->idle = true;
-        if (l->options->rate > 0) {
+        if (l->options->rate > 0 && !l->filling) {
             l->idle[l->idle_count++] = c;
             continue;
         }
+        if (l->sequence >= l->last)
+            continue;
         start(l, c, now_us());
         if (c->outstanding == 0)
             advance(l, c);
@@ -308,6 +313,31 @@ static void loop(struct load *l) {
     }
 }
 
+/* Leave transactions waiting: one request each, nothing measured. ERR_IO: settled did not take one. */
+static int fill(struct load *l, uint16_t busy_port, struct why *why) {
+    struct script whole = l->script;
+    uint64_t told_us = 0;
+    int result = script_init_waiting(&l->script, l->options, busy_port);
+    if (result != 0)
+        return why_set(why, result, "requests");
+    l->filling = true;
+    l->last = l->options->waiting;
+    l->begin_us = l->end_us = UINT64_MAX;
+    start_all(l);
+    while (l->busy > 0 && l->result->first_error[0] == '\0') {
+        if (now_us() - told_us >= 1000000 && l->options->moment != NULL) {
+            told_us = now_us();
+            l->options->moment(l->options->self, LOAD_FILLS, l->sequence, 0);
+        }
+        wait_and_take(l);
+    }
+    script_done(&l->script);
+    l->script = whole;
+    l->filling = false;
+    l->last = UINT64_MAX;
+    return l->busy == 0 ? 0 : why_set(why, ERR_IO, "filling: %s", l->result->first_error);
+}
+
 static int set_up(struct load *l, struct why *why) {
     const struct load_options *o = l->options;
     size_t lines = (size_t)o->clients * l->script.lines;
@@ -343,7 +373,7 @@ static void tear_down(struct load *l) {
 }
 
 int load_run(const struct load_options *o, struct load_result *out, struct why *why) {
-    struct load l = { .options = o, .result = out, .poll = -1 };
+    struct load l = { .options = o, .result = out, .last = UINT64_MAX, .poll = -1 };
     struct echo *echo = NULL;
     uint16_t ports[LOAD_BRANCHES_MAX];
     assert(o->clients > 0);
@@ -357,6 +387,8 @@ int load_run(const struct load_options *o, struct load_result *out, struct why *
     result = script_init(&l.script, o, ports);
     if (result == 0) {
         result = set_up(&l, why);
+        if (result == 0 && o->waiting > 0)
+            result = fill(&l, echo_busy_port(echo), why);
         l.begin_us = now_us() + (uint64_t)o->warmup_ms * 1000;
         l.end_us = l.begin_us + (uint64_t)o->duration_ms * 1000;
         if (result == 0)

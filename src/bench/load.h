@@ -29,6 +29,7 @@ enum load_kind {
 };
 
 enum load_moment {
+    LOAD_FILLS, /* transactions are left waiting; done says how many so far */
     LOAD_BEGINS,
     LOAD_GOES_ON,
     LOAD_ENDS,
@@ -41,7 +42,8 @@ struct load_options {
     uint32_t warmup_ms, duration_ms;
     uint32_t rate;     /* transactions per second; 0: as fast as they are answered */
     uint32_t delay_ms; /* of the participants */
-    const char *host;  /* of settled, a numeric address; with LOAD_WHOLE */
+    uint32_t waiting; /* with LOAD_WHOLE: before measuring, leave so many sagas that wait for a participant */
+    const char *host; /* of settled, a numeric address; with LOAD_WHOLE */
     uint16_t port;
     const char *authority; /* for its Host header */
     const char *token;     /* or NULL */

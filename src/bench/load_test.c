@@ -51,6 +51,13 @@ static void a_script_has_the_gid_everywhere(void **state) {
     assert_non_null(strstr(s.requests[0].bytes.at, "\"base\":\"http://127.0.0.1:1002/b1\""));
     assert_non_null(strstr(s.requests[0].bytes.at, "Authorization: Bearer t\r\n"));
     script_done(&s);
+    assert_int_equal(script_init_waiting(&s, &o, 1003), 0);
+    assert_int_equal(s.count, 1);
+    buffer_add_byte(&s.requests[0].bytes, '\0');
+    assert_non_null(strstr(s.requests[0].bytes.at, "POST /v1/transactions HTTP/1.1\r\n"));
+    assert_non_null(strstr(s.requests[0].bytes.at, "\"deadline\":\"24h\",\"branches\":[{\"id\":\"b0\""));
+    assert_non_null(strstr(s.requests[0].bytes.at, "\"base\":\"http://127.0.0.1:1003/b1\""));
+    script_done(&s);
     o.kind = LOAD_FLOOR;
     assert_int_equal(script_init(&s, &o, ports), 0);
     assert_int_equal(s.count, 4); /* two tries in one wave, two confirms in the next */
@@ -69,7 +76,7 @@ static void a_script_has_the_gid_everywhere(void **state) {
     script_done(&s);
 }
 
-static int moments[3];
+static int moments[LOAD_ENDS + 1];
 
 static void count_moment(void *self, enum load_moment moment, uint64_t done, uint32_t elapsed_ms) {
     (void)self;
@@ -151,8 +158,12 @@ static void errors_are_counted_and_told(void **state) {
     assert_int_equal(r.done, 0);
     assert_true(r.errors > 0);
     assert_non_null(strstr(r.first_error, "not committed: {}"));
-    echo_close(echo);
     struct why why;
+    o.waiting = 10; /* and what it answers says nothing of a transaction that waits */
+    assert_int_equal(load_run(&o, &r, &why), ERR_IO);
+    assert_non_null(strstr(why.text, "filling: HTTP 200"));
+    o.waiting = 0;
+    echo_close(echo);
     assert_int_equal(load_run(&o, &r, &why), ERR_IO);
     assert_non_null(strstr(why.text, "cannot connect"));
 }

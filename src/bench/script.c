@@ -11,6 +11,8 @@ static const char hole[SCRIPT_GID_BYTES + 1] =
     "{\"sku\":\"A1\",\"qty\":2,\"user\":\"u9\",\"note\":\"settle bench, about a hundred bytes of " \
     "payload....\"}"
 
+#define WAIT "?wait=30s"
+
 static void find_holes(struct script_request *r) {
     const char *at = r->bytes.at, *end = r->bytes.at + r->bytes.length;
     while ((at = memmem(at, (size_t)(end - at), hole, SCRIPT_GID_BYTES)) != NULL) {
@@ -60,15 +62,17 @@ static void add_branches(struct buffer *body, const struct load_options *o, cons
     }
 }
 
+/* more: members before the branches, each with a comma. */
 static void add_submit(struct script *s, const struct load_options *o, const uint16_t *ports,
-                       const char *authority, unsigned line) {
-    struct script_request *r = add(s, line, 0);
+                       const char *authority, const char *query, const char *more) {
+    struct script_request *r = add(s, 0, 0);
     struct buffer body;
     buffer_init(&body, 256 * 1024);
-    buffer_add_format(&body, "{\"gid\":\"%s\",\"mode\":\"%s\",\"branches\":[", hole, o->tcc ? "tcc" : "saga");
+    buffer_add_format(&body, "{\"gid\":\"%s\",\"mode\":\"%s\",%s\"branches\":[", hole,
+                      o->tcc ? "tcc" : "saga", more);
     add_branches(&body, o, ports);
     buffer_add_text(&body, "]}");
-    buffer_add_format(&r->bytes, "POST /v1/transactions?wait=30s HTTP/1.1\r\nHost: %s\r\n", authority);
+    buffer_add_format(&r->bytes, "POST /v1/transactions%s HTTP/1.1\r\nHost: %s\r\n", query, authority);
     if (o->token != NULL)
         buffer_add_format(&r->bytes, "Authorization: Bearer %s\r\n", o->token);
     buffer_add_format(&r->bytes, "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n",
@@ -88,26 +92,40 @@ static void add_calls(struct script *s, const struct load_options *o, unsigned w
         add_call(s, i, "confirm", i, wave + 1);
 }
 
-int script_init(struct script *s, const struct load_options *o, const uint16_t *ports) {
-    *s = (struct script){ .count = 0 };
-    assert(o->branches > 0);
-    assert(o->branches <= LOAD_BRANCHES_MAX);
-    if (o->kind == LOAD_WHOLE) {
-        s->lines = 1;
-        add_submit(s, o, ports, o->authority, 0);
-    } else {
-        s->lines = o->branches;
-        memcpy(s->ports, ports, o->branches * sizeof *ports);
-        if (o->kind == LOAD_HTTP)
-            add_submit(s, o, ports, "127.0.0.1:8711", 0);
-        add_calls(s, o, o->kind == LOAD_HTTP ? 1 : 0);
-    }
+/* Did every request find room? */
+static int judge(struct script *s) {
     for (unsigned i = 0; i < s->count; i++)
         if (buffer_failed(&s->requests[i].bytes)) {
             script_done(s);
             return ERR_MEMORY;
         }
     return 0;
+}
+
+int script_init(struct script *s, const struct load_options *o, const uint16_t *ports) {
+    *s = (struct script){ .count = 0 };
+    assert(o->branches > 0);
+    assert(o->branches <= LOAD_BRANCHES_MAX);
+    if (o->kind == LOAD_WHOLE) {
+        s->lines = 1;
+        add_submit(s, o, ports, o->authority, WAIT, "");
+    } else {
+        s->lines = o->branches;
+        memcpy(s->ports, ports, o->branches * sizeof *ports);
+        if (o->kind == LOAD_HTTP)
+            add_submit(s, o, ports, "127.0.0.1:8711", WAIT, "");
+        add_calls(s, o, o->kind == LOAD_HTTP ? 1 : 0);
+    }
+    return judge(s);
+}
+
+int script_init_waiting(struct script *s, const struct load_options *o, uint16_t busy_port) {
+    uint16_t ports[LOAD_BRANCHES_MAX];
+    *s = (struct script){ .lines = 1 };
+    for (unsigned i = 0; i < o->branches; i++)
+        ports[i] = busy_port;
+    add_submit(s, o, ports, o->authority, "", "\"deadline\":\"24h\",");
+    return judge(s);
 }
 
 void script_done(struct script *s) {

@@ -25,6 +25,9 @@ struct script {
     uint16_t ports[SCRIPT_REQUESTS_MAX]; /* of each line; 0: settled */
 };
 
+/* A saga of as many branches that will wait for an hour, because busy_port asks for it; one request, answered
+ * at once. ERR_MEMORY. */
+int script_init_waiting(struct script *s, const struct load_options *options, uint16_t busy_port);
 /* ports: one per branch. ERR_MEMORY. */
 int script_init(struct script *s, const struct load_options *options, const uint16_t *ports);
 void script_done(struct script *s);

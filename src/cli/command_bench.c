@@ -59,6 +59,11 @@ static bool read_gauge(struct run *r, struct gauge *gauge) {
 static void moment(void *self, enum load_moment which, uint64_t done, uint32_t elapsed_ms) {
     struct run *r = self;
     struct gauge *gauge = which == LOAD_BEGINS ? &r->before : &r->after;
+    if (which == LOAD_FILLS) {
+        progress_tick(&r->progress, "%llu of %lu transactions wait", (unsigned long long)done,
+                      (unsigned long)r->options.waiting);
+        return;
+    }
     if (which == LOAD_GOES_ON) {
         progress_tick(&r->progress, "%llu transactions, %llu/s", (unsigned long long)done,
                       (unsigned long long)(elapsed_ms == 0 ? 0 : done * 1000 / elapsed_ms));
@@ -74,7 +79,7 @@ static void moment(void *self, enum load_moment which, uint64_t done, uint32_t e
 static int set_numbers(struct run *r) {
     struct cli *cli = r->cli;
     const char *mode = flags_value(&cli->flags, "mode");
-    long branches = 2, clients = 64, rate = 0;
+    long branches = 2, clients = 64, rate = 0, waiting = 0;
     int duration_ms = 0, warmup_ms = 0, delay_ms = 0;
     if (mode != NULL && strcmp(mode, "saga") != 0 && strcmp(mode, "tcc") != 0)
         return cli_fail(cli, EXIT_USAGE, "--mode takes saga or tcc, not \"%s\"", mode);
@@ -83,6 +88,8 @@ static int set_numbers(struct run *r) {
         code = cli_number(cli, "clients", 1, LOAD_CLIENTS_MAX, 64, &clients);
     if (code == 0)
         code = cli_number(cli, "rate", 1, 1000000, 0, &rate);
+    if (code == 0)
+        code = cli_number(cli, "waiting", 1, 1000000, 0, &waiting);
     if (code == 0)
         code = cli_duration(cli, "duration", 10000, &duration_ms);
     if (code == 0)
@@ -95,6 +102,7 @@ static int set_numbers(struct run *r) {
     r->options.branches = (unsigned)branches;
     r->options.clients = (unsigned)clients;
     r->options.rate = (uint32_t)rate;
+    r->options.waiting = (uint32_t)waiting;
     r->options.duration_ms = (uint32_t)(duration_ms > 0 ? duration_ms : 1);
     r->options.warmup_ms = (uint32_t)warmup_ms;
     r->options.delay_ms = (uint32_t)delay_ms;
@@ -149,6 +157,7 @@ static void write_json(const struct run *r, struct buffer *to) {
     json_put_u64(&w, "branches", r->options.branches);
     json_put_u64(&w, "clients", r->options.clients);
     json_put_u64(&w, "rate", r->options.rate);
+    json_put_u64(&w, "waiting", r->options.waiting);
     json_put_u64(&w, "participant_delay_ms", r->options.delay_ms);
     put_fixed(&w, "seconds", (double)x->measured_us / 1e6);
     json_put_u64(&w, "transactions", x->done);

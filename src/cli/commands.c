@@ -143,6 +143,7 @@ static const struct flag bench_flags[] = {
     { "url", "URL", "settled's address (--server)", 'u' },
     { "pid", "PID", "settled's process; without it its CPU and memory are read from /metrics", 0 },
     { "participant-delay", "DURATION", "participants answer after this long (0ms)", 0 },
+    { "waiting", "N", "first leave N sagas that wait an hour for a participant (default: none)", 0 },
     { "floor", NULL, "call the participants directly, without a coordinator", 0 },
     { NULL, NULL, NULL, 0 },
 };

@@ -85,7 +85,7 @@ void emit(struct step *s, uint16_t branch, uint8_t role, const struct version *v
         .gid = t->gid,
         .branch_id = b->id,
         .operation = slice_text(operation_word(t->mode, role)),
-        .url = outlet == NULL ? b->to[role].url : outlet->url,
+        .url = outlet == NULL ? branch_url(b, role) : outlet->url,
         .body = outlet == NULL ? branch_payload(b) : t->message->body,
         .signer = t->mode == MODE_NOTICE ? b->id : SLICE_NONE,
         .message = outlet == NULL ? NULL : &t->message->head,

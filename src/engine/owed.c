@@ -16,7 +16,7 @@ static bool succeeded(const struct operation *o) {
 /* Whether the forward operation may have left something behind. */
 bool owed_undo(const struct transaction *t, const struct branch *b) {
     const struct operation *o = &b->operation[ROLE_FORWARD];
-    if (b->to[ROLE_BACKWARD].url.length == 0)
+    if (branch_url(b, ROLE_BACKWARD).length == 0)
         return false;
     if (t->drive == DRIVE_CLIENT)
         return !MUTANT(client_work_not_undone); /* the client may have run it, whatever we know */
@@ -41,7 +41,7 @@ bool owed_pivot_in_doubt(const struct transaction *t) {
     for (size_t i = 0; i < t->branch_count; i++) {
         const struct branch *b = &t->branches[i];
         const struct operation *o = &b->operation[ROLE_FORWARD];
-        if (!b->pivot || b->to[ROLE_BACKWARD].url.length > 0)
+        if (!b->pivot || branch_url(b, ROLE_BACKWARD).length > 0)
             continue;
         return o->status == OPERATION_RUNNING ||
                (owed_in_progress(o) && (o->open || o->interrupted || o->ever_unknown || o->ever_working));
@@ -51,7 +51,7 @@ bool owed_pivot_in_doubt(const struct transaction *t) {
 
 static bool predecessors_succeeded(const struct transaction *t, const struct branch *b) {
     for (size_t i = 0; i < b->after_count; i++)
-        if (!succeeded(&t->branches[b->after[i]].operation[ROLE_FORWARD]) && !MUTANT(starts_too_early))
+        if (!succeeded(&t->branches[branch_after(b)[i]].operation[ROLE_FORWARD]) && !MUTANT(starts_too_early))
             return false;
     return true;
 }
@@ -78,8 +78,8 @@ void owed_hold(const struct transaction *t, bool held[LIMIT_BRANCHES]) {
             if (!held[i] && is_undone(t, b))
                 continue;
             for (size_t k = 0; k < b->after_count; k++) {
-                changed |= !held[b->after[k]] && b->after[k] > i;
-                held[b->after[k]] = true;
+                changed |= !held[branch_after(b)[k]] && branch_after(b)[k] > i;
+                held[branch_after(b)[k]] = true;
             }
         }
     }
@@ -97,7 +97,7 @@ static bool may_start_backward(const struct transaction *t, const struct branch 
 }
 
 bool owed_may_start(const struct transaction *t, const struct branch *b, uint8_t role, bool held) {
-    bool exists = b->to[role].url.length > 0 || (t->mode == MODE_NOTICE && role == ROLE_FORWARD);
+    bool exists = branch_url(b, role).length > 0 || (t->mode == MODE_NOTICE && role == ROLE_FORWARD);
     if (b->operation[role].status != OPERATION_PENDING || !exists)
         return false;
     switch (role) {

@@ -87,7 +87,7 @@ uint64_t retry_next(const struct step *s) {
  */
 static bool leaves_pivot_in_doubt(const struct step *s, const struct branch *b) {
     uint8_t verdict = s->outcome->verdict;
-    return b->pivot && b->to[ROLE_BACKWARD].url.length == 0 && verdict != VERDICT_NOT_SENT &&
+    return b->pivot && branch_url(b, ROLE_BACKWARD).length == 0 && verdict != VERDICT_NOT_SENT &&
            verdict != VERDICT_FORBIDDEN && !MUTANT(pivot_doubt_ignored);
 }
 

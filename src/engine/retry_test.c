@@ -24,7 +24,7 @@ static struct bench *fresh(uint8_t verdict) {
     b->engine.options = (struct engine_options){ .attention_tries = 5, .attention_ms = 300000 };
     b->branch = (struct branch){
         .retry = { .first_ms = 1000, .factor_percent = 200, .max_ms = 60000 },
-        .to = { [ROLE_BACKWARD] = { SLICE("http://x/undo"), 1000 } },
+        .to = { [ROLE_BACKWARD] = { "http://x/undo", 1000, 13 } },
     };
     b->branch.operation[ROLE_FORWARD] =
         (struct operation){ .status = OPERATION_RUNNING, .attempt = 1, .first_ms = 1000000 };
@@ -205,7 +205,7 @@ static void a_pivot_in_doubt_is_never_given_up(void **state) {
     b->event.now_ms += 1000;
     b->branch.pivot = true;
     assert_true(retry_out_of_patience(&b->s)); /* it can be undone */
-    b->branch.to[ROLE_BACKWARD] = (struct endpoint){ 0 };
+    b->branch.to[ROLE_BACKWARD] = (struct target){ 0 };
     assert_false(retry_out_of_patience(&b->s));
 }
 

@@ -97,7 +97,6 @@ struct seat {
     struct due due;
     struct chain place;     /* in engine.places: a call of it is due, and every place for calls is taken */
     struct parcel *parcels; /* of messages and notifications */
-    uint64_t table_hash;
     uint32_t open_calls;
     bool counted_attention; /* it is in figures.attention */
     bool counted_suspended;

@@ -54,8 +54,7 @@ int seat_reserve(struct engine *e) {
 }
 
 void seat_enter(struct engine *e, struct seat *seat) {
-    seat->table_hash = seat_hash(e, seat->transaction.namespace_name, seat->transaction.gid);
-    table_add(&e->seats, seat->table_hash, seat);
+    table_add(&e->seats, seat_hash(e, seat->transaction.namespace_name, seat->transaction.gid), seat);
     order_add(&e->by_id[subject_of(seat->thing.kind)], seat->thing.id, seat);
     if (seat->thing.id > e->last_id)
         e->last_id = seat->thing.id;
@@ -75,7 +74,7 @@ void seat_leave(struct engine *e, struct seat *seat) {
     thing_clean(e, &seat->thing);
     if (seat->thing.kind == STORED_TRANSACTION)
         e->figures.by_status[seat->counted_status]--;
-    table_remove(&e->seats, seat->table_hash, seat);
+    table_remove(&e->seats, seat_hash(e, seat->transaction.namespace_name, seat->transaction.gid), seat);
     order_remove(&e->by_id[subject_of(seat->thing.kind)], seat->thing.id);
     seat_drop(e, seat);
 }

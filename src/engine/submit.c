@@ -33,7 +33,7 @@ static void answer(struct effects *effects, uint8_t kind, const struct transacti
 }
 
 static void answer_same_gid(const struct event *event, struct effects *effects, const struct transaction *t) {
-    bool same = memcmp(t->fingerprint, event->request->fingerprint, sizeof t->fingerprint) == 0;
+    bool same = memcmp(t->fingerprint, event->request->fingerprint, FINGERPRINT_BYTES) == 0;
     same |= MUTANT(other_body_accepted);
     answer(effects, same ? REPLY_REPEATED : REPLY_OTHER_BODY, t, SLICE_NONE);
 }
@@ -127,8 +127,8 @@ void submit_step(struct engine *e, const struct event *event, struct effects *ef
     answer_same_gid(event, effects, &e->shown);
 }
 
-static bool same_endpoint(const struct endpoint *a, const struct endpoint *b) {
-    return slice_equal(a->url, b->url) && a->timeout_ms == b->timeout_ms;
+static bool same_target(const struct branch *b, int role, const struct endpoint *e) {
+    return slice_equal(branch_url(b, role), e->url) && b->to[role].timeout_ms == e->timeout_ms;
 }
 
 static bool same_branch(const struct branch *b, const struct branch_request *q) {
@@ -138,9 +138,9 @@ static bool same_branch(const struct branch *b, const struct branch_request *q) 
                 b->retry.factor_percent == q->retry.factor_percent && b->retry.max_ms == q->retry.max_ms &&
                 b->retry.for_ms == q->retry.for_ms && b->retry.then == q->retry.then;
     for (int role = 0; same && role < ROLE_COUNT; role++)
-        same = same_endpoint(&b->to[role], &q->to[role]);
+        same = same_target(b, role, &q->to[role]);
     for (size_t i = 0; same && i < q->after_count; i++)
-        same = b->after[i] == q->after[i];
+        same = branch_after(b)[i] == q->after[i];
     return same;
 }
 

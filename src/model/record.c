@@ -162,7 +162,8 @@ static int decode_branch(struct leb128_cursor *c, struct arena *arena, struct br
     return c->failed ? ERR_CORRUPT : 0;
 }
 
-static int decode_request(struct leb128_cursor *c, struct arena *arena, struct transaction_request *q) {
+static int decode_request(struct leb128_cursor *c, struct arena *arena, struct transaction_request *q,
+                          const uint8_t **fingerprint_at) {
     q->namespace_name = leb128_take_bytes(c);
     q->gid = leb128_take_bytes(c);
     q->mode = (uint8_t)leb128_take_upto(c, MODE_END - 1);
@@ -180,6 +181,7 @@ static int decode_request(struct leb128_cursor *c, struct arena *arena, struct t
     if (c->failed || q->mode == 0 || q->branch_count > c->left.length)
         return ERR_CORRUPT;
     memcpy(q->fingerprint, fingerprint.at, sizeof q->fingerprint);
+    *fingerprint_at = (const uint8_t *)fingerprint.at;
     struct branch_request *branches = arena_take_array(arena, q->branch_count, sizeof *branches);
     if (branches == NULL)
         return ERR_MEMORY;
@@ -224,7 +226,7 @@ static int decode_tail(struct leb128_cursor *c, struct arena *arena, struct reco
     if (r->kind == RECORD_CREATED) {
         struct transaction_request *request = arena_take(arena, sizeof *request);
         r->request = request;
-        return request == NULL ? ERR_MEMORY : decode_request(c, arena, request);
+        return request == NULL ? ERR_MEMORY : decode_request(c, arena, request, &r->fingerprint);
     }
     if (r->kind == RECORD_BRANCH) {
         struct branch_request *added = arena_take(arena, sizeof *added);

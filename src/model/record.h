@@ -86,6 +86,7 @@ struct record {
     /* CREATED: the request. BRANCH: the branch. In memory of the arena given to record_decode, slices into
      * the decoded bytes. */
     const struct transaction_request *request;
+    const uint8_t *fingerprint; /* CREATED, as decoded: the request's, where it stands in the bytes */
     const struct branch_request *added;
 };
 

@@ -90,6 +90,8 @@ struct outgoing_request {
     struct message_request message;
 };
 
+#define FINGERPRINT_BYTES 32
+
 struct transaction_request {
     struct slice namespace_name; /* "default" */
     struct slice gid;            /* never empty: the client's, or made by the adapter */
@@ -105,8 +107,9 @@ struct transaction_request {
     const struct message_request *message; /* MODE_MESSAGE and MODE_NOTICE; NULL otherwise */
     const struct outgoing_request *outgoing;
     uint16_t outgoing_count;
-    uint8_t fingerprint[32]; /* SHA-256 of namespace and canonical request; identifies "the same body" */
-    struct slice principal;  /* who asked; shown, not part of the fingerprint */
+    uint8_t fingerprint[FINGERPRINT_BYTES]; /* SHA-256 of namespace and canonical request; identifies "the
+                                               same body" */
+    struct slice principal;                 /* who asked; shown, not part of the fingerprint */
 };
 
 #endif

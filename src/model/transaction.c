@@ -41,10 +41,14 @@ static void give_back_messages(struct transaction *t) {
     t->outgoing_count = 0;
 }
 
+static void give_back_after(struct memory *memory, const struct branch *b) {
+    if (b->after_count > 1)
+        memory_give(memory, (void *)(uintptr_t)b->after.many, b->after_count * sizeof *b->after.many);
+}
+
 static void give_back_branches(struct transaction *t) {
     for (size_t i = 0; i < t->branch_count; i++)
-        memory_give(t->memory, (void *)(uintptr_t)t->branches[i].after,
-                    t->branches[i].after_count * sizeof(uint16_t));
+        give_back_after(t->memory, &t->branches[i]);
     memory_give(t->memory, t->branches, t->branch_count * sizeof *t->branches);
     memory_give(t->memory, (void *)(uintptr_t)t->labels, t->label_count * sizeof *t->labels);
     t->branches = NULL;
@@ -100,7 +104,10 @@ static struct operation *operation_at(struct transaction *t, const struct record
 
 static int take_branch(struct memory *memory, struct branch *to, const struct branch_request *from) {
     uint16_t *after = NULL;
-    if (from->after_count > 0) {
+    for (int role = 0; role < ROLE_COUNT; role++)
+        if (from->to[role].url.length > UINT16_MAX)
+            return ERR_CORRUPT;
+    if (from->after_count > 1) {
         after = memory_take(memory, from->after_count * sizeof *after);
         if (after == NULL)
             return ERR_MEMORY;
@@ -109,7 +116,7 @@ static int take_branch(struct memory *memory, struct branch *to, const struct br
     *to = (struct branch){
         .id = from->id,
         .body = from->body,
-        .after = after,
+        .after = { .many = after },
         .after_count = from->after_count,
         .pivot = from->pivot,
         .cancel_always = from->cancel_always,
@@ -117,7 +124,12 @@ static int take_branch(struct memory *memory, struct branch *to, const struct br
         .referenced = from->referenced,
         .retry = from->retry,
     };
-    memcpy(to->to, from->to, sizeof to->to);
+    if (from->after_count == 1)
+        to->after.one = from->after[0];
+    for (int role = 0; role < ROLE_COUNT; role++)
+        to->to[role] = (struct target){ .url = from->to[role].url.at,
+                                        .timeout_ms = from->to[role].timeout_ms,
+                                        .url_length = (uint16_t)from->to[role].url.length };
     return 0;
 }
 
@@ -224,7 +236,7 @@ static int apply_created(struct transaction *t, const struct record *r) {
     t->gid = q->gid;
     t->name = q->name;
     t->principal = q->principal;
-    memcpy(t->fingerprint, q->fingerprint, sizeof t->fingerprint);
+    t->fingerprint = r->fingerprint;
     return 0;
 }
 
@@ -233,7 +245,7 @@ static int add_branch(struct transaction *t, const struct branch *added) {
     size_t bytes = t->branch_count * sizeof *t->branches;
     struct branch *grown = memory_resize(t->memory, t->branches, bytes, bytes + sizeof *grown);
     if (grown == NULL) {
-        memory_give(t->memory, (void *)(uintptr_t)added->after, added->after_count * sizeof *added->after);
+        give_back_after(t->memory, added);
         return ERR_MEMORY;
     }
     grown[t->branch_count++] = *added;

@@ -66,13 +66,24 @@ struct operation {
     const char *detail;    /* what the last attempt's answer said: operation_detail */
 };
 
+/* An endpoint as a branch keeps it: a million branches wait at a time, and half of what waits for each is
+ * this struct and the next. */
+struct target {
+    const char *url;
+    uint32_t timeout_ms;
+    uint16_t url_length; /* 0: this branch has no such operation */
+};
+
 struct branch {
     struct slice id;
-    struct endpoint to[ROLE_COUNT];
-    struct slice body;   /* as given */
+    struct target to[ROLE_COUNT]; /* branch_url */
+    struct slice body;            /* as given */
     struct slice filled; /* body with references filled; empty when not (yet) filled or nothing to fill */
     struct slice answer; /* the forward answer, when another branch refers to it */
-    const uint16_t *after;
+    union {
+        const uint16_t *many;
+        uint16_t one; /* most branches follow one other, which is worth no memory of its own */
+    } after;          /* branch_after */
     uint16_t after_count;
     bool pivot : 1;
     bool cancel_always : 1;
@@ -90,8 +101,20 @@ struct transaction {
     uint8_t drive;
     uint8_t status;
     uint8_t decision;
+    uint16_t branch_count;
+    uint16_t label_count;
+    uint16_t outgoing_count;
     uint8_t cause;
-    bool suspended;
+    bool suspended : 1;
+    /* Why it rolls back or was forced: valid when reason_set. */
+    bool reason_set : 1;
+    bool reason_has_branch : 1; /* false: the whole transaction (deadline, client, operator) */
+    uint8_t reason_role;
+    uint8_t reason_verdict;
+    uint16_t reason_branch;
+    uint16_t reason_http;
+    uint32_t reason_attempt;
+    struct slice reason_detail;
     uint64_t created_ms;
     uint64_t updated_ms;
     uint64_t deadline_ms;
@@ -102,22 +125,10 @@ struct transaction {
     struct slice name;
     struct slice principal;
     const struct label *labels;
-    uint16_t label_count;
-    uint8_t fingerprint[32];
-    /* Why it rolls back or was forced: valid when reason_set. */
-    bool reason_set;
-    bool reason_has_branch; /* false: the whole transaction (deadline, client, operator) */
-    uint16_t reason_branch;
-    uint8_t reason_role;
-    uint8_t reason_verdict;
-    uint16_t reason_http;
-    uint32_t reason_attempt;
-    struct slice reason_detail;
+    const uint8_t *fingerprint; /* FINGERPRINT_BYTES, in the first record; NULL before it */
     struct branch *branches;
-    uint16_t branch_count;
     const struct message_request *message; /* messages and notifications; NULL for other transactions */
     const struct outgoing_request *outgoing;
-    uint16_t outgoing_count;
     struct image_part *image; /* its records as frames, oldest part first; see transaction_image */
     struct image_part *image_last;
     struct memory *memory;
@@ -163,6 +174,14 @@ int operation_role(uint8_t mode, struct slice word);
 bool branch_is_delivery(const struct branch *b);
 /* Index of the branch with this id, or -1. */
 int transaction_branch(const struct transaction *t, struct slice id);
+/* Indexes of the after_count branches that must be done before it. Valid until a branch is added. */
+static inline const uint16_t *branch_after(const struct branch *b) {
+    return b->after_count == 1 ? &b->after.one : b->after.many;
+}
+/* Where it is called in that role; empty: it has no such operation. */
+static inline struct slice branch_url(const struct branch *b, int role) {
+    return slice_of(b->to[role].url, b->to[role].url_length);
+}
 /* The body that every attempt of this branch carries. */
 struct slice branch_payload(const struct branch *b);
 /* Earliest attention among its operations: epoch ms since when, 0 when none; where tells which. */

@@ -453,7 +453,7 @@ static void branches_join_one_by_one(void **state) {
         assert_int_equal(b.t.branch_count, i + 1);
     }
     assert_int_equal(transaction_branch(&b.t, SLICE("t")), 19);
-    assert_int_equal(b.t.branches[19].after[1], 18);
+    assert_int_equal(branch_after(&b.t.branches[19])[1], 18);
     assert_int_equal(transaction_branch(&b.t, SLICE("tt")), -1);
     bench_close(&b);
 }

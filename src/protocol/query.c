@@ -376,7 +376,7 @@ static bool has_label(const struct transaction *t, const struct label *wanted) {
 static bool calls_url(const struct transaction *t, struct slice beginning) {
     for (size_t i = 0; i < t->branch_count; i++)
         for (int role = 0; role < ROLE_COUNT; role++) {
-            struct slice url = t->branches[i].to[role].url;
+            struct slice url = branch_url(&t->branches[i], role);
             if (url.length > 0 && slice_equal(slice_upto(url, beginning.length), beginning))
                 return true;
         }

@@ -216,7 +216,7 @@ static void filters_choose(void **state) {
           false },
     };
     (void)state;
-    branches[1].to[ROLE_CONFIRM].url = SLICE("http://stock/tcc/confirm");
+    branches[1].to[ROLE_CONFIRM] = (struct target){ "http://stock/tcc/confirm", 1000, 24 };
     branches[1].operation[ROLE_CONFIRM].attention_ms = NOW - 1000;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct query q = taken(rows[i].text, QUERY_LIST);

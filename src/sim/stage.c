@@ -439,7 +439,7 @@ static void say_operations(struct stage *s, const struct transaction *t, const s
     for (uint8_t role = 0; role < ROLE_COUNT; role++) {
         const struct operation *o = &b->operation[role];
 
-        if (b->to[role].url.length == 0 && o->status == OPERATION_PENDING)
+        if (branch_url(b, role).length == 0 && o->status == OPERATION_PENDING)
             continue;
         buffer_add_format(&s->said, " %s=%s", operation_word(t->mode, role), operation_status_word(o));
         if (o->attempt > 0)

@@ -326,6 +326,30 @@ static void recovery_passes_over_what_is_final_in_history(void **state) {
     stage_close(&h);
 }
 
+/* A million may wait at a time: one of two branches takes no more than 1 KiB beside its records. */
+static void what_waits_takes_little_memory(void **state) {
+    (void)state;
+    for (uint8_t mode = MODE_SAGA; mode <= MODE_TCC; mode++) {
+        struct stage g;
+        struct engine_figures before, after;
+        struct buffer image;
+        stage_open(&g);
+        engine_figures(g.engine, &before);
+        branches[0] = branch("a", "{\"sku\":\"A1\",\"quantity\":2}");
+        branches[1] = branch("b", "{\"sku\":\"B2\",\"quantity\":1}");
+        submit(&g, mode, 2);
+        say(&g, 0, ROLE_FORWARD, 1, VERDICT_WORKING, "");
+        engine_figures(g.engine, &after);
+        buffer_init(&image, 4096);
+        transaction_image(engine_find(g.engine, STORED_TRANSACTION, SLICE("default"), SLICE("t")), &image);
+        assert_int_equal(buffer_failed(&image), 0);
+        assert_true(after.memory_used > before.memory_used + image.length);
+        assert_in_range(after.memory_used - before.memory_used - image.length, 1, 1024);
+        buffer_done(&image);
+        stage_close(&g);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(saga_goes_forward_step_by_step),
@@ -336,6 +360,7 @@ int main(void) {
         cmocka_unit_test(recovery_counts_what_was_out_as_an_attempt),
         cmocka_unit_test(folding_empties_memory_once_history_is_durable),
         cmocka_unit_test(recovery_passes_over_what_is_final_in_history),
+        cmocka_unit_test(what_waits_takes_little_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

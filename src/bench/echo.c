@@ -19,14 +19,27 @@
 
 #define IN_BYTES (64 * 1024)
 #define BATCH 256
+#define ANSWERS 64 /* in one send */
+#define MORE_PORTS 2
 
 static const char canned[] =
     "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}";
 static const char patience[] = "HTTP/1.1 425 Too Early\r\nRetry-After: 3600\r\nContent-Length: 0\r\n\r\n";
 
-#define ANSWER_BYTES_MAX 128
+/* As many bytes as settled answers to the submit of a saga of two branches, headers included. */
+#define HUNDRED                                          \
+    "a transaction as settled shows it to its submitter" \
+    ", a hundred bytes of it at a time...............|\n"
+static const char submitted[] =
+    "HTTP/1.1 200 OK\r\nDate: Sat, 28 Nov 2026 12:03:51 GMT\r\nServer: settled\r\n"
+    "Content-Type: application/json\r\nX-Content-Type-Options: nosniff\r\n"
+    "Cache-Control: no-store\r\nContent-Length: 600\r\n\r\n" HUNDRED HUNDRED HUNDRED HUNDRED HUNDRED HUNDRED;
+_Static_assert(sizeof HUNDRED - 1 == 100, "Content-Length says six hundred");
+
+#define ANSWER_BYTES_MAX 1024
 _Static_assert(sizeof canned <= ANSWER_BYTES_MAX, "a batch of answers has room");
 _Static_assert(sizeof patience <= ANSWER_BYTES_MAX, "a batch of answers has room");
+_Static_assert(sizeof submitted <= ANSWER_BYTES_MAX, "a batch of answers has room");
 
 /* A connection. Delayed answers are all late by the same time, so the queue of those who wait is a plain
  * list. */
@@ -38,7 +51,7 @@ struct visitor {
     unsigned owed; /* answers waiting for due_ms */
     int fd;
     bool queued, gone;
-    bool busy; /* came to the port that asks for patience */
+    const char *text; /* what is answered where it came in */
     char in[IN_BYTES];
 };
 
@@ -75,16 +88,15 @@ static void leave(struct visitor *v) {
 
 /* Answers are tiny and the socket is local: a send that would block means a peer that does not read. */
 static bool answer(struct visitor *v, unsigned count) {
-    char bytes[BATCH * ANSWER_BYTES_MAX];
-    const char *text = v->busy ? patience : canned;
-    size_t each = strlen(text), length = 0;
+    char bytes[ANSWERS * ANSWER_BYTES_MAX];
+    size_t each = strlen(v->text), length = 0;
     for (; count > 0; count--, length += each) {
         if (length + each > sizeof bytes) {
             if (send(v->fd, bytes, length, MSG_NOSIGNAL) != (ssize_t)length)
                 return false;
             length = 0;
         }
-        memcpy(bytes + length, text, each);
+        memcpy(bytes + length, v->text, each);
     }
     return length == 0 || send(v->fd, bytes, length, MSG_NOSIGNAL) == (ssize_t)length;
 }
@@ -156,6 +168,12 @@ static void take_input(struct echo *e, struct visitor *v) {
         leave(v);
 }
 
+/* The last two ports are the busy one and the one that answers as settled does. */
+static const char *text_of(const struct echo *e, const int *listener) {
+    size_t index = (size_t)(listener - e->listeners);
+    return index + 1 == e->port_count ? submitted : index + 2 == e->port_count ? patience : canned;
+}
+
 static void welcome(struct echo *e, const int *listener) {
     int one = 1, fd;
     while ((fd = accept4(*listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
@@ -166,7 +184,7 @@ static void welcome(struct echo *e, const int *listener) {
         }
         memset(v, 0, offsetof(struct visitor, in));
         v->fd = fd;
-        v->busy = listener == &e->listeners[e->port_count - 1];
+        v->text = text_of(e, listener);
         v->next = e->visitors;
         v->link = &e->visitors;
         if (v->next != NULL)
@@ -232,7 +250,7 @@ int echo_open(struct echo **out, unsigned ports, uint32_t delay_ms, struct why *
     struct echo *e = calloc(1, sizeof *e);
     int result = 0;
     assert(ports > 0);
-    assert(ports < ECHO_PORTS_MAX);
+    assert(ports + MORE_PORTS <= ECHO_PORTS_MAX);
     if (e == NULL)
         return why_set(why, ERR_MEMORY, "participants");
     e->delay_ms = delay_ms;
@@ -241,7 +259,7 @@ int echo_open(struct echo **out, unsigned ports, uint32_t delay_ms, struct why *
     struct epoll_event event = { .events = EPOLLIN, .data.ptr = &e->stop };
     if (e->poll < 0 || e->stop < 0 || epoll_ctl(e->poll, EPOLL_CTL_ADD, e->stop, &event) != 0)
         result = why_set(why, ERR_IO, "opening the participants: %s", strerror(errno));
-    for (unsigned i = 0; i <= ports && result == 0; i++) /* the last one asks for patience */
+    for (unsigned i = 0; i < ports + MORE_PORTS && result == 0; i++)
         result = listen_on(e, i, why);
     if (result == 0 && pthread_create(&e->thread, NULL, run, e) != 0)
         result = why_set(why, ERR_MEMORY, "starting the participants");
@@ -278,10 +296,14 @@ void echo_close(struct echo *e) {
 }
 
 uint16_t echo_port(const struct echo *e, unsigned index) {
-    assert(index + 1 < e->port_count);
+    assert(index + MORE_PORTS < e->port_count);
     return e->ports[index];
 }
 
 uint16_t echo_busy_port(const struct echo *e) {
+    return e->ports[e->port_count - 2];
+}
+
+uint16_t echo_submit_port(const struct echo *e) {
     return e->ports[e->port_count - 1];
 }

@@ -375,7 +375,7 @@ static void tear_down(struct load *l) {
 int load_run(const struct load_options *o, struct load_result *out, struct why *why) {
     struct load l = { .options = o, .result = out, .last = UINT64_MAX, .poll = -1 };
     struct echo *echo = NULL;
-    uint16_t ports[LOAD_BRANCHES_MAX];
+    uint16_t ports[LOAD_BRANCHES_MAX + 1];
     assert(o->clients > 0);
     assert(o->clients <= LOAD_CLIENTS_MAX);
     *out = (struct load_result){ .done = 0 };
@@ -384,6 +384,7 @@ int load_run(const struct load_options *o, struct load_result *out, struct why *
         return result;
     for (unsigned i = 0; i < o->branches; i++)
         ports[i] = echo_port(echo, i);
+    ports[o->branches] = echo_submit_port(echo);
     result = script_init(&l.script, o, ports);
     if (result == 0) {
         result = set_up(&l, why);

@@ -2,11 +2,13 @@
  * calling thread. Closed loop: the next transaction starts when the one before is answered.
  *
  * What a transaction is, as messages:
- *   LOAD_WHOLE  one POST /v1/transactions?wait=30s to settled, which calls the participants
- *   LOAD_FLOOR  no coordinator: the client itself calls the participants, in the order settled would (saga:
- * one after the other; TCC: all tries at once, then all confirms) LOAD_HTTP   the HTTP lane alone: the same
- * messages as whole, one submit and all calls, to somebody who just answers: what the machine could do if
- * nobody had to decide or remember anything
+ * - LOAD_WHOLE: one POST /v1/transactions?wait=30s to settled, which calls the participants
+ *
+ * - LOAD_FLOOR: no coordinator; the client itself calls the participants, in the order settled would (saga:
+ * one after the other; TCC: all tries at once, then all confirms)
+ *
+ * - LOAD_HTTP: the HTTP lane alone; the same messages as whole, one submit and all calls, to somebody who
+ * just answers, with as many bytes: what the machine could do if nobody had to decide or remember anything
  *
  * Requests of all three carry the headers and the body that settled's have, so that bytes are alike. */
 #ifndef BENCH_LOAD_H

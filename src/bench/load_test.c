@@ -36,7 +36,7 @@ static void percentiles_are_within_two_per_cent(void **state) {
 static void a_script_has_the_gid_everywhere(void **state) {
     (void)state;
     static struct script s;
-    uint16_t ports[] = { 1001, 1002 };
+    uint16_t ports[] = { 1001, 1002, 1003 };
     struct load_options o = {
         .kind = LOAD_WHOLE, .tcc = true, .branches = 2, .authority = "x:1", .token = "t"
     };

@@ -62,10 +62,10 @@ static void add_branches(struct buffer *body, const struct load_options *o, cons
     }
 }
 
-/* more: members before the branches, each with a comma. */
+/* query: behind the path. more: members before the branches, each with a comma. */
 static void add_submit(struct script *s, const struct load_options *o, const uint16_t *ports,
-                       const char *authority, const char *query, const char *more) {
-    struct script_request *r = add(s, 0, 0);
+                       const char *authority, const char *query, const char *more, unsigned line) {
+    struct script_request *r = add(s, line, 0);
     struct buffer body;
     buffer_init(&body, 256 * 1024);
     buffer_add_format(&body, "{\"gid\":\"%s\",\"mode\":\"%s\",%s\"branches\":[", hole,
@@ -108,12 +108,12 @@ int script_init(struct script *s, const struct load_options *o, const uint16_t *
     assert(o->branches <= LOAD_BRANCHES_MAX);
     if (o->kind == LOAD_WHOLE) {
         s->lines = 1;
-        add_submit(s, o, ports, o->authority, WAIT, "");
+        add_submit(s, o, ports, o->authority, WAIT, "", 0);
     } else {
-        s->lines = o->branches;
-        memcpy(s->ports, ports, o->branches * sizeof *ports);
+        s->lines = o->branches + (o->kind == LOAD_HTTP);
+        memcpy(s->ports, ports, s->lines * sizeof *ports);
         if (o->kind == LOAD_HTTP)
-            add_submit(s, o, ports, "127.0.0.1:8711", WAIT, "");
+            add_submit(s, o, ports, "127.0.0.1:8711", WAIT, "", o->branches);
         add_calls(s, o, o->kind == LOAD_HTTP ? 1 : 0);
     }
     return judge(s);
@@ -124,7 +124,7 @@ int script_init_waiting(struct script *s, const struct load_options *o, uint16_t
     *s = (struct script){ .lines = 1 };
     for (unsigned i = 0; i < o->branches; i++)
         ports[i] = busy_port;
-    add_submit(s, o, ports, o->authority, "", "\"deadline\":\"24h\",");
+    add_submit(s, o, ports, o->authority, "", "\"deadline\":\"24h\",", 0);
     return judge(s);
 }
 

@@ -28,7 +28,7 @@ struct script {
 /* A saga of as many branches that will wait for an hour, because busy_port asks for it; one request, answered
  * at once. ERR_MEMORY. */
 int script_init_waiting(struct script *s, const struct load_options *options, uint16_t busy_port);
-/* ports: one per branch. ERR_MEMORY. */
+/* ports: one per branch; LOAD_HTTP: then the one for submits. ERR_MEMORY. */
 int script_init(struct script *s, const struct load_options *options, const uint16_t *ports);
 void script_done(struct script *s);
 /* Put a gid of exactly SCRIPT_GID_BYTES into a request. */

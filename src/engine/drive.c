@@ -14,7 +14,7 @@ static bool fill(struct step *s, uint16_t branch, uint8_t role) {
     const struct branch *b = &t->branches[branch];
     struct buffer filled;
     struct why why = { .text = "" };
-    if (!b->has_references || (b->filled.length > 0 && !MUTANT(fills_body_afresh)))
+    if (!b->has_references || (b->filled_length > 0 && !MUTANT(fills_body_afresh)))
         return true;
     buffer_init(&filled, LIMIT_BRANCH_PAYLOAD_BYTES);
     int result = reference_fill(t, branch, &filled, &why);

@@ -137,12 +137,13 @@ size_t engine_foldable(const struct engine *e) {
 
 /* The row is durable: clean, unless records came meanwhile. */
 static void folded(struct engine *e, struct thing *thing) {
-    uint64_t again_batch = thing->again_batch;
+    bool again = thing->again_after != 0;
+    uint64_t again_batch = thing->dirty_batch + thing->again_after;
     uint64_t last_batch = thing->last_batch;
     bool more = thing->seq != thing->folding_seq && !MUTANT(fold_forgets_newer);
     thing_clean(e, thing);
     if (more) {
-        assert(again_batch != 0);
+        assert(again);
         thing_dirty(e, thing, again_batch);
         thing->last_batch = last_batch;
         return;

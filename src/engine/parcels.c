@@ -237,7 +237,7 @@ void channel_requeue(struct engine *e, struct channel *c, uint64_t now_ms) {
 static uint64_t place_of(const struct chain *link) {
     const struct parcel *p = CHAIN_OWNER(link, const struct parcel, in_channel);
     const struct transaction *t = &p->seat->transaction;
-    return t->mode == MODE_NOTICE ? t->id : t->branches[p->branch].place;
+    return t->mode == MODE_NOTICE ? t->id : branch_place(&t->branches[p->branch]);
 }
 
 /* Merge two runs that are linked through next only and end in NULL. */
@@ -282,8 +282,8 @@ static void recover_seat(struct engine *e, struct seat *seat) {
     for (uint16_t i = 0; i < t->branch_count && !status_is_final(t->status); i++)
         for (uint8_t role = 0; role < ROLE_COUNT; role++) {
             const struct operation *o = &t->branches[i].operation[role];
-            if (t->branches[i].place > e->last_place)
-                e->last_place = t->branches[i].place;
+            if (branch_place(&t->branches[i]) > e->last_place)
+                e->last_place = branch_place(&t->branches[i]);
             if (!operation_is_queued(t, i, role) || is_over(o) || o->status == OPERATION_PENDING)
                 continue;
             struct parcel *p = make(e, seat, i, role);

@@ -27,8 +27,8 @@ static int look_up(const struct filling *f, struct slice reference, struct json_
     struct slice pointer = slice_from(inside, hash + 1);
     int branch = transaction_branch(f->t, id);
     int result = ERR_NOT_FOUND;
-    if (branch >= 0 && f->t->branches[branch].answer.length > 0)
-        result = json_pointer(f->t->branches[branch].answer, pointer, value);
+    if (branch >= 0 && f->t->branches[branch].answer_length > 0)
+        result = json_pointer(branch_answer(&f->t->branches[branch]), pointer, value);
     if (result == 0)
         return 0;
     return why_set(f->why, ERR_NOT_FOUND, "reference %.*s: the answer of \"%.*s\" has no such value",
@@ -96,7 +96,7 @@ static size_t string_length(struct slice s) {
 static size_t filled_already(const struct transaction *t) {
     size_t bytes = 0;
     for (size_t i = 0; i < t->branch_count; i++)
-        bytes += t->branches[i].filled.length;
+        bytes += t->branches[i].filled_length;
     return bytes;
 }
 

@@ -20,10 +20,15 @@ static const char answer[] =
 static struct branch branches[3];
 static const struct transaction transaction = { .branches = branches, .branch_count = 3 };
 
+static struct branch answered(const char *id, struct slice said) {
+    return (
+        struct branch){ .id = slice_text(id), .answer_at = said.at, .answer_length = (uint32_t)said.length };
+}
+
 static int fill(const char *body, size_t max, struct buffer *out, struct why *why) {
-    branches[0] = (struct branch){ .id = SLICE("a"), .answer = slice_text(answer) };
+    branches[0] = answered("a", slice_text(answer));
     branches[1] = (struct branch){ .id = SLICE("b"), .body = slice_text(body) };
-    branches[2] = (struct branch){ .id = SLICE("c.d:e_f-1"), .answer = SLICE("\"whole\"") };
+    branches[2] = answered("c.d:e_f-1", SLICE("\"whole\""));
     buffer_init(out, max);
     return reference_fill(&transaction, 1, out, why);
 }
@@ -141,7 +146,7 @@ static void answers_that_are_no_json_have_no_values(void **state) {
     for (size_t i = 0; i < sizeof answers / sizeof *answers; i++) {
         struct buffer out;
         struct why why = { .text = "" };
-        branches[0] = (struct branch){ .id = SLICE("a"), .answer = answers[i] };
+        branches[0] = answered("a", answers[i]);
         branches[1] = (struct branch){ .id = SLICE("b"), .body = SLICE("{\"v\":\"${a#/x}\"}") };
         buffer_init(&out, 1000);
         assert_int_equal(reference_fill(&transaction, 1, &out, &why), ERR_NOT_FOUND);
@@ -161,13 +166,14 @@ static void the_limit_holds_and_is_said(void **state) {
     assert_non_null(strstr(why.text, "262144"));
     buffer_done(&out);
     memset(many, 'x', sizeof many);
-    branches[0] = (struct branch){ .id = SLICE("a"), .answer = SLICE("7"), .filled = slice_of(many, 0) };
+    branches[0] = answered("a", SLICE("7"));
     branches[1] = (struct branch){ .id = SLICE("b"), .body = SLICE("\"${a#}\"") };
-    branches[2] = (struct branch){ .id = SLICE("c"), .filled = slice_of(many, LIMIT_PAYLOAD_BYTES) };
+    branches[2] =
+        (struct branch){ .id = SLICE("c"), .filled_at = many, .filled_length = LIMIT_PAYLOAD_BYTES };
     buffer_init(&out, 1000); /* another branch's filled body takes all that a transaction may have */
     assert_int_equal(reference_fill(&transaction, 1, &out, &why), ERR_LIMIT);
     buffer_done(&out);
-    branches[2].filled = slice_of(many, LIMIT_PAYLOAD_BYTES - 1);
+    branches[2].filled_length = LIMIT_PAYLOAD_BYTES - 1;
     buffer_init(&out, 1000);
     assert_int_equal(reference_fill(&transaction, 1, &out, &why), 0);
     buffer_done(&out);

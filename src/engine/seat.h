@@ -22,9 +22,9 @@ struct thing {
     bool complete; /* no record will follow: it leaves memory once its row is durable */
     uint32_t seq;
     uint32_t folding_seq;
+    uint32_t again_after; /* first record while folding: batches after dirty_batch; 0: none */
     uint64_t id;
     uint64_t dirty_batch; /* batch of its first record that history lacks; 0: clean */
-    uint64_t again_batch; /* the same for records made while it is being folded */
     uint64_t last_batch;  /* batch of its last record */
     struct chain dirty;   /* in engine.dirty, by dirty_batch; or in engine.folding */
     struct chain ready;   /* in engine.ready: complete and not yet folded */

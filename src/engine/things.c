@@ -32,8 +32,10 @@ void thing_dirty(struct engine *e, struct thing *thing, uint64_t batch) {
     assert(batch > 0);
     thing->last_batch = batch;
     if (thing->folding) {
-        if (thing->again_batch == 0)
-            thing->again_batch = batch;
+        uint64_t later = batch - thing->dirty_batch;
+        assert(batch > thing->dirty_batch); /* only what is durable is folded */
+        if (thing->again_after == 0) /* an earlier batch than the true one only keeps more of the journal */
+            thing->again_after = later < UINT32_MAX ? (uint32_t)later : UINT32_MAX;
         return;
     }
     if (thing->dirty_batch == 0) {
@@ -55,7 +57,7 @@ void thing_put(struct engine *e, struct effects *effects, struct thing *thing, s
 void thing_unfold(struct engine *e, struct thing *thing) {
     chain_remove(&thing->dirty);
     thing->folding = false;
-    thing->again_batch = 0;
+    thing->again_after = 0;
     struct chain *place = e->dirty.previous;
     while (place != &e->dirty && thing_of(place)->dirty_batch >= thing->dirty_batch)
         place = place->previous;
@@ -69,7 +71,7 @@ void thing_clean(struct engine *e, struct thing *thing) {
     chain_remove(&thing->dirty);
     thing_unready(e, thing);
     thing->dirty_batch = 0;
-    thing->again_batch = 0;
+    thing->again_after = 0;
     thing->folding = false;
 }
 

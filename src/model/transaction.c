@@ -17,7 +17,7 @@ struct image_part {
 
 /* Room for the records that follow the first one: a short transaction stays in one part. */
 enum {
-    SPARE_BYTES = 64,
+    SPARE_BYTES = 48,
 };
 
 void transaction_init(struct transaction *t, struct memory *memory) {
@@ -228,7 +228,7 @@ static int apply_created(struct transaction *t, const struct record *r) {
     }
     t->id = r->id;
     t->mode = q->mode;
-    t->drive = q->drive;
+    t->drive = q->drive & 1u;
     t->status = STATUS_ACTIVE;
     t->created_ms = r->at_ms;
     t->deadline_ms = r->until_ms;
@@ -260,7 +260,7 @@ static int apply_branch(struct transaction *t, const struct record *r) {
 }
 
 static int apply_delivery(struct transaction *t, const struct record *r) {
-    struct branch added = { .id = r->text, .place = r->id };
+    struct branch added = { .id = r->text, .delivery = true, .after = { .place = r->id } };
     added.operation[ROLE_CONFIRM] = (struct operation){
         .status = r->next_ms == 0 ? OPERATION_RUNNING : OPERATION_WAITING,
         .attempt = 1, /* patience begins with the first failure: standing in a queue is no attempt */
@@ -270,7 +270,8 @@ static int apply_delivery(struct transaction *t, const struct record *r) {
 }
 
 static int apply_filled(struct transaction *t, const struct record *r) {
-    t->branches[r->branch].filled = r->text;
+    t->branches[r->branch].filled_at = r->text.at;
+    t->branches[r->branch].filled_length = (uint32_t)r->text.length; /* a record has less than 4 GiB */
     return 0;
 }
 
@@ -320,8 +321,10 @@ static int apply_outcome(struct transaction *t, const struct record *r) {
         o->attention_ms = 0;
     o->detail = r->text.at;
     o->detail_length = (uint16_t)slice_upto(r->text, LIMIT_DETAIL_BYTES).length;
-    if ((r->flags & RECORD_FLAG_ANSWER) != 0)
-        t->branches[r->branch].answer = r->text;
+    if ((r->flags & RECORD_FLAG_ANSWER) != 0) {
+        t->branches[r->branch].answer_at = r->text.at;
+        t->branches[r->branch].answer_length = (uint32_t)r->text.length;
+    }
     return 0;
 }
 
@@ -348,7 +351,7 @@ static void set_reason(struct transaction *t, const struct record *r) {
         return;
     const struct operation *o = &t->branches[r->branch].operation[r->role];
     t->reason_branch = r->branch;
-    t->reason_role = r->role;
+    t->reason_role = r->role & 3u;
     t->reason_verdict = o->verdict;
     t->reason_http = o->http;
     t->reason_attempt = o->attempt;

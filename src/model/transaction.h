@@ -78,19 +78,22 @@ struct branch {
     struct slice id;
     struct target to[ROLE_COUNT]; /* branch_url */
     struct slice body;            /* as given */
-    struct slice filled; /* body with references filled; empty when not (yet) filled or nothing to fill */
-    struct slice answer; /* the forward answer, when another branch refers to it */
+    const char *filled_at;        /* branch_filled */
+    const char *answer_at;        /* branch_answer */
+    uint32_t filled_length;
+    uint32_t answer_length;
     union {
         const uint16_t *many;
-        uint16_t one; /* most branches follow one other, which is worth no memory of its own */
-    } after;          /* branch_after */
+        uint16_t one;   /* most branches follow one other, which is worth no memory of its own */
+        uint64_t place; /* of a delivery, which follows nobody: branch_place */
+    } after;            /* branch_after */
     uint16_t after_count;
     bool pivot : 1;
     bool cancel_always : 1;
     bool has_references : 1;
     bool referenced : 1;
+    bool delivery : 1;
     struct retry_policy retry;
-    uint64_t place; /* deliveries only: greater than that of every delivery that was owed earlier */
     struct operation operation[ROLE_COUNT];
 };
 
@@ -98,18 +101,18 @@ struct transaction {
     uint64_t id;  /* time-ordered; 0 before RECORD_CREATED */
     uint32_t seq; /* records applied so far */
     uint8_t mode;
-    uint8_t drive;
     uint8_t status;
     uint8_t decision;
+    uint8_t cause;
     uint16_t branch_count;
     uint16_t label_count;
     uint16_t outgoing_count;
-    uint8_t cause;
+    unsigned drive : 1;
     bool suspended : 1;
     /* Why it rolls back or was forced: valid when reason_set. */
     bool reason_set : 1;
     bool reason_has_branch : 1; /* false: the whole transaction (deadline, client, operator) */
-    uint8_t reason_role;
+    unsigned reason_role : 2;
     uint8_t reason_verdict;
     uint16_t reason_branch;
     uint16_t reason_http;
@@ -174,6 +177,18 @@ int operation_role(uint8_t mode, struct slice word);
 bool branch_is_delivery(const struct branch *b);
 /* Index of the branch with this id, or -1. */
 int transaction_branch(const struct transaction *t, struct slice id);
+/* The body with its references filled; empty when not (yet) filled or nothing to fill. */
+static inline struct slice branch_filled(const struct branch *b) {
+    return slice_of(b->filled_at, b->filled_length);
+}
+/* The forward answer, when another branch refers to it. */
+static inline struct slice branch_answer(const struct branch *b) {
+    return slice_of(b->answer_at, b->answer_length);
+}
+/* Deliveries: greater than that of every delivery that was owed earlier. 0 for all other branches. */
+static inline uint64_t branch_place(const struct branch *b) {
+    return b->delivery ? b->after.place : 0;
+}
 /* Indexes of the after_count branches that must be done before it. Valid until a branch is added. */
 static inline const uint16_t *branch_after(const struct branch *b) {
     return b->after_count == 1 ? &b->after.one : b->after.many;

@@ -78,7 +78,7 @@ struct slice operation_detail(const struct operation *o) {
 }
 
 bool branch_is_delivery(const struct branch *b) {
-    return b->place != 0;
+    return b->delivery;
 }
 
 int transaction_branch(const struct transaction *t, struct slice id) {
@@ -89,7 +89,7 @@ int transaction_branch(const struct transaction *t, struct slice id) {
 }
 
 struct slice branch_payload(const struct branch *b) {
-    return b->filled.length > 0 ? b->filled : b->body;
+    return b->filled_length > 0 ? branch_filled(b) : b->body;
 }
 
 uint64_t transaction_attention(const struct transaction *t, uint16_t *branch, uint8_t *role) {

@@ -56,7 +56,7 @@ static void drop_forgotten(struct engine *e, struct chain *head) {
         link = link->next;
         if (thing->kind == STORED_ANSWER && thing->complete)
             answer_drop(e, CHAIN_OWNER(thing, struct answer, thing));
-        if (thing->kind == STORED_DEFINITION && thing->complete)
+        else if (thing->kind == STORED_DEFINITION && thing->complete)
             channel_drop(e, CHAIN_OWNER(thing, struct channel, thing));
     }
 }

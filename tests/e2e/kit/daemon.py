@@ -25,6 +25,7 @@ FAST = {
 }
 
 scratch_made = []
+at_end = []  # functions to call when the file's tests are over, such as a broker's stop
 running = set()
 
 
@@ -36,6 +37,8 @@ def scratch(prefix="settle-test-"):
 
 @atexit.register
 def clean():
+    for function in at_end:
+        function()
     for daemon in list(running):
         daemon.kill()
     if os.environ.get("SETTLE_TEST_KEEP") != "1":

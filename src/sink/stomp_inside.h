@@ -35,7 +35,8 @@ struct stomp_session {
     struct stomp_target target;
 
     uint8_t state;
-    bool stale; /* judged by old rules: nothing more is sent on this connection */
+    bool telling; /* the owner is being told something: it may send, and must not end this session */
+    bool stale;   /* judged by old rules: nothing more is sent on this connection */
     size_t host;
     size_t tried;    /* hosts, in this round */
     uint8_t verdict; /* of this round, if it fails */

@@ -27,7 +27,9 @@ void stomp_session_over(struct stomp_session *s, struct stomp_flight *f, enum ve
                         const char *sentence) {
     f->session = NULL;
     f->receipt = 0;
+    s->telling = true;
     s->options.over(s->options.context, f, verdict, sentence);
+    s->telling = false;
 }
 
 uint64_t stomp_session_now_ms(const struct stomp_session *s) {
@@ -405,7 +407,7 @@ struct slice stomp_session_broker(const struct stomp_session *s) {
 
 bool stomp_session_at_rest(const struct stomp_session *s) {
     bool quiet = s->state == STOMP_STATE_IDLE || s->state == STOMP_STATE_READY;
-    return quiet && s->waiting_count == 0 && s->window.open == s->window.abandoned;
+    return quiet && !s->telling && s->waiting_count == 0 && s->window.open == s->window.abandoned;
 }
 
 int stomp_session_send(struct stomp_session *s, struct stomp_flight *f) {

@@ -67,7 +67,7 @@ int stomp_session_new(struct stomp_session **out, struct slice broker,
 void stomp_session_free(struct stomp_session *s);
 
 struct slice stomp_session_broker(const struct stomp_session *s);
-/* Without anything to send, to hear or to wait for. */
+/* Without anything to send, to hear, to tell or to wait for: it may be freed for another one's sake. */
 bool stomp_session_at_rest(const struct stomp_session *s);
 /* ERR_LIMIT: STOMP_WAITING are waiting already. Sent in the next round of the loop at the earliest. */
 #define STOMP_WAITING 100000

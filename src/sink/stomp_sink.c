@@ -38,6 +38,7 @@ struct errand {
     struct stomp_sink *sink;
     struct stomp_flight flight;
     struct call call;
+    struct call_message message;
     struct timer timer; /* its timeout, or the moment to tell what was known at once */
     uint64_t begun_ms;
     uint8_t verdict; /* known at once; VERDICT_NONE: the session tells */
@@ -191,6 +192,10 @@ static void send_call(struct sink *sink, const struct call *call, const struct s
     chain_add_last(&s->errands, &e->link);
     e->sink = s;
     e->call = *call;
+    if (call->message != NULL) {
+        e->message = *call->message;
+        e->call.message = &e->message;
+    }
     e->flight.call = &e->call;
     e->begun_ms = loop_now_ms(s->loop);
     e->verdict = VERDICT_NONE;

@@ -46,7 +46,7 @@ struct post {
 static struct post posts[BROKER_MESSAGES];
 static size_t post_count, outcome_count, done_count;
 static struct sink_target target;
-static char target_text[1024];
+static struct slice target_text;
 static bool sending;
 static size_t resend; /* this many more from inside the outcome */
 static size_t secrets;
@@ -54,11 +54,13 @@ static int secret_code;
 static const char *password;
 
 __attribute__((format(printf, 1, 2))) static void aim(const char *format, ...) {
+    char text[1024];
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(target_text, sizeof target_text, format, arguments);
+    vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    assert_int_equal(sink_target_decode(slice_text(target_text), &arena, &target, NULL), 0);
+    assert_int_equal(arena_copy(&arena, slice_text(text), &target_text), 0);
+    assert_int_equal(sink_target_decode(target_text, &arena, &target, NULL), 0);
 }
 
 static struct post *new_post(uint32_t timeout_ms) {
@@ -77,7 +79,7 @@ static struct post *new_post(uint32_t timeout_ms) {
                              .gid = SLICE("g-1"),
                              .branch_id = SLICE("b"),
                              .operation = SLICE("deliver"),
-                             .url = slice_text(target_text),
+                             .url = target_text,
                              .body = SLICE("{}"),
                              .message = &p->message };
     return p;
@@ -425,6 +427,28 @@ static void a_wrong_login(void **state) {
     expect_next(VERDICT_DONE, "");
 }
 
+static void a_receipt_makes_pauses_short_again(void **state) {
+    (void)state;
+    struct stomp_pace patient = quick_pace;
+    patient.pause_max_ms = 10000;
+    sink_close(sink);
+    open_sink(&patient);
+    manner.connected = "ERROR\n\nno\n";
+    for (int i = 0; i < 6; i++)
+        expect_next(VERDICT_UNKNOWN, "refused the login"); /* 10, 20, 40, 80, 160, then 320 ms */
+    manner.connected = NULL;
+    expect_next(VERDICT_DONE, "");
+    connection_close(guests[6]->c);
+    manner.connected = "ERROR\n\nno\n";
+    loop_run_for(loop, 30);
+    post_new(300); /* twice: the pause after the cut, and after the refusal */
+    wait_for(8);
+    expect(&posts[7], VERDICT_UNKNOWN, "refused the login");
+    post_new(300);
+    wait_for(9);
+    expect(&posts[8], VERDICT_UNKNOWN, "refused the login");
+}
+
 static void secrets_that_cannot_be_had(void **state) {
     (void)state;
     aim("stomp://settle@127.0.0.1:%u/?destination=/queue/ship&password_file=/run/secrets/mq",
@@ -494,6 +518,25 @@ static void egress_is_asked(void **state) {
     expect(&posts[5], VERDICT_FORBIDDEN, "egress");
 }
 
+static void old_rules_end_with_what_is_under_way(void **state) {
+    (void)state;
+    manner.receipts = 0;
+    for (int answered = 0; answered < 2; answered++) {
+        const struct post *p = post_new(answered ? 5000 : 60);
+        for (int i = 0; i < 200 && sends <= (size_t)answered; i++)
+            loop_run_for(loop, 1);
+        sink->ops->set_egress(sink, &egress);
+        loop_run_for(loop, 20);
+        assert_int_equal(disconnects, answered);
+        if (answered)
+            say(guests[1], "RECEIPT\nreceipt-id:2\n\n");
+        wait_for((size_t)answered + 1);
+        expect(p, answered ? VERDICT_DONE : VERDICT_UNKNOWN, "");
+        loop_run_for(loop, 20);
+        assert_int_equal(disconnects, answered + 1);
+    }
+}
+
 static void who_shares_a_connection(void **state) {
     (void)state;
     static const char *const more[] = { "/queue/a", "/queue/b&persistent=false", "/queue/a&vhost=one",
@@ -518,6 +561,25 @@ static void too_many_brokers(void **state) {
     loop_run_for(loop, 50); /* their pauses end; one of them is forgotten for the new one */
     manner.connected = NULL;
     expect_next(VERDICT_DONE, "");
+}
+
+static void a_broker_that_speaks_is_not_forgotten(void **state) {
+    (void)state;
+    for (int i = 0; i < STOMP_SINK_BROKERS; i++) {
+        aim("stomp://127.0.0.1:%u/?destination=/queue/a&vhost=v%d", listener_port(listener), i);
+        expect_next(VERDICT_DONE, "");
+    }
+    /* All are at rest but the first, in whose outcome one more is wanted. */
+    aim("stomp://127.0.0.1:%u/?destination=/queue/a&vhost=v0", listener_port(listener));
+    post_new(1000);
+    aim("stomp://127.0.0.1:%u/?destination=/queue/a&vhost=one-more", listener_port(listener));
+    resend = 1;
+    wait_for(STOMP_SINK_BROKERS + 2);
+    assert_int_equal(done_count, STOMP_SINK_BROKERS + 2);
+    assert_int_equal(connects, STOMP_SINK_BROKERS + 1);
+    aim("stomp://127.0.0.1:%u/?destination=/queue/a&vhost=v0", listener_port(listener));
+    expect_next(VERDICT_DONE, "");
+    assert_int_equal(connects, STOMP_SINK_BROKERS + 1);
 }
 
 static void targets_that_make_no_sense(void **state) {
@@ -685,11 +747,14 @@ int main(void) {
         TEST(a_cut_connection),
         TEST(cut_before_the_login_is_answered),
         TEST(a_wrong_login),
+        TEST(a_receipt_makes_pauses_short_again),
         TEST(secrets_that_cannot_be_had),
         TEST(the_next_host_is_tried),
         TEST(egress_is_asked),
+        TEST(old_rules_end_with_what_is_under_way),
         TEST(who_shares_a_connection),
         TEST(too_many_brokers),
+        TEST(a_broker_that_speaks_is_not_forgotten),
         TEST(targets_that_make_no_sense),
         TEST(brokers_that_make_no_sense),
         TEST(heart_beats_go_both_ways),

@@ -15,6 +15,9 @@
 #define SECRET_BYTES 4096
 #define CONNECT_BYTES (SECRET_BYTES + 4096)
 #define HOST_BYTES 256
+/* ActiveMQ looks once in an interval whether it has written anything since it last looked, and beats only if
+ * not: nearly two intervals pass in between, and it has to get here. */
+#define SILENT_BEATS 3
 
 static void dial_host(struct stomp_session *s);
 
@@ -286,7 +289,7 @@ static void tick(struct stomp_session *s) {
         s->heard_ms = now;
     s->tick_ms = now;
     uint64_t silent_ms = now - s->heard_ms;
-    if (s->hears_ms != 0 && silent_ms >= 2 * (uint64_t)s->hears_ms) {
+    if (s->hears_ms != 0 && silent_ms >= SILENT_BEATS * (uint64_t)s->hears_ms) {
         stomp_session_lose(
             s,
             "nothing came from the broker for %lu ms, not even a heart-beat; the connection was closed "

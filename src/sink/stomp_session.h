@@ -7,8 +7,9 @@
  * CONNECT; when a round over all of them found none, everything that waits learns why, and the next round
  * begins after a pause that doubles (pace). A receipt makes the pause short again.
  *
- * Heart-beats are offered both ways. A broker that is silent for twice the interval it promised is taken for
- * gone, and so is one without heart-beats that has said nothing for a minute while receipts are due.
+ * Heart-beats are offered both ways. A broker that is silent for three times the interval it promised is
+ * taken for gone, and so is one without heart-beats that has said nothing for a minute while receipts are
+ * due.
  *
  * One thread: the loop's. Timeouts are the owner's: it withdraws what has waited long enough. */
 #ifndef SINK_STOMP_SESSION_H

@@ -2,6 +2,7 @@
 # The architecture is stated once, in tools/rooms.txt: rooms become libraries, and programs link exactly the rooms they may name.
 
 BUILD   ?= build
+comma   := ,
 CC      := gcc
 SAN     ?=
 VERSION := 0.1.0
@@ -12,9 +13,13 @@ ifneq ($(SAN),)
 HARDEN   := -fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer
 endif
 CFLAGS   ?= -O2 -g
-ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE $(CFLAGS) $(WARNINGS) $(HARDEN) -fPIC -MMD -MP -Isrc -Iinclude -DSETTLE_VERSION='"$(VERSION)"' $(EXTRA_CFLAGS)
+# Sinks that stand on a broker's own client library are built in when it is there; without it they say so when one is configured.
+have      = $(if $(shell pkg-config --exists $(1) 2>/dev/null && echo yes),$(2))
+OPTIONAL := $(call have,librabbitmq,librabbitmq) $(call have,rdkafka,rdkafka)
+FEATURES := $(call have,librabbitmq,-DSETTLE_WITH_RABBITMQ) $(call have,rdkafka,-DSETTLE_WITH_KAFKA)
+ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE $(CFLAGS) $(WARNINGS) $(HARDEN) -fPIC -MMD -MP -Isrc -Iinclude -DSETTLE_VERSION='"$(VERSION)"' $(FEATURES) $(EXTRA_CFLAGS)
 LDFLAGS  = -pie -Wl,-z,relro,-z,now,-z,noexecstack $(if $(SAN),-fsanitize=$(SAN))
-LIBS     = $(shell pkg-config --libs libuv sqlite3 libconfig libssl libcrypto libxxhash) -lm -lpthread
+LIBS     = $(shell pkg-config --libs libuv sqlite3 libconfig libssl libcrypto libxxhash) -lm -lpthread $(if $(strip $(OPTIONAL)),-Wl$(comma)--as-needed $(shell pkg-config --libs $(OPTIONAL)) -Wl$(comma)--no-as-needed)
 
 ROOMS    := $(shell sed 's/\#.*//' tools/rooms.txt | awk -F: 'NF { print $$1 }')
 MAINS    := src/server/settled.c src/cli/settle.c src/sim/settle_sim.c

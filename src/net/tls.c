@@ -125,6 +125,10 @@ int tls_reload(struct tls *t, struct why *why) {
     return load(t, why);
 }
 
+const char *tls_ca(const struct tls *t) {
+    return t->ca;
+}
+
 void tls_free(struct tls *t) {
     if (t == NULL)
         return;

@@ -22,6 +22,8 @@ int tls_new_server(struct tls **out, const char *certificate, const char *key, c
 int tls_new_client(struct tls **out, const char *ca, struct why *why);
 /* Read the files again. New sessions use the new ones, running sessions go on. On failure nothing changes. */
 int tls_reload(struct tls *t, struct why *why);
+/* The CA file it was made with, for libraries that bring their own TLS; NULL: the system's certificates. */
+const char *tls_ca(const struct tls *t);
 void tls_free(struct tls *t); /* NULL is fine; sessions keep what they need */
 
 struct tls_session;

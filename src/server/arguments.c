@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "sink/rabbitmq_sink.h"
+
 static const struct argp_option fixed_options[] = {
     { "config", ARGUMENT_CONFIG, "FILE", 0,
       "Settings file (default: /etc/settle/settled.conf if there is one)", 1 },
@@ -112,7 +114,9 @@ static error_t take_flag(int key, char *argument, struct argp_state *state) {
 
 static void print_version(FILE *stream, struct argp_state *state) {
     (void)state;
+    const char *rabbitmq = rabbitmq_sink_library();
     fprintf(stream, "settled " SETTLE_VERSION "\nstores: embedded (SQLite)\nTLS: OpenSSL\n");
+    fprintf(stream, "sinks: HTTP, RabbitMQ (%s)\n", rabbitmq == NULL ? "not built in" : rabbitmq);
 }
 
 static int set_flag(struct settings *s, const char *name, const char *text, struct why *why) {

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "sink/kafka_sink.h"
 #include "sink/rabbitmq_sink.h"
 
 static const struct argp_option fixed_options[] = {
@@ -115,8 +116,10 @@ static error_t take_flag(int key, char *argument, struct argp_state *state) {
 static void print_version(FILE *stream, struct argp_state *state) {
     (void)state;
     const char *rabbitmq = rabbitmq_sink_library();
+    const char *kafka = kafka_sink_library();
     fprintf(stream, "settled " SETTLE_VERSION "\nstores: embedded (SQLite)\nTLS: OpenSSL\n");
-    fprintf(stream, "sinks: HTTP, RabbitMQ (%s)\n", rabbitmq == NULL ? "not built in" : rabbitmq);
+    fprintf(stream, "sinks: HTTP, RabbitMQ (%s), Kafka (%s)\n", rabbitmq == NULL ? "not built in" : rabbitmq,
+            kafka == NULL ? "not built in" : kafka);
 }
 
 static int set_flag(struct settings *s, const char *name, const char *text, struct why *why) {

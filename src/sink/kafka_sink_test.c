@@ -14,6 +14,7 @@
 #include "base/limits.h"
 #include "sink/broker_test.h"
 #include "sink/kafka_sink.h"
+#include "sink/thread_shim_test.h"
 
 #define BROKERS 3
 #define PRODUCE 0

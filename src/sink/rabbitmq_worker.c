@@ -35,17 +35,6 @@ enum secret {
     SECRET_FAILED,
 };
 
-/* A channel and the exchange that it serves now. */
-struct lane {
-    char exchange[RABBITMQ_NAME_BYTES + 1];
-    bool open;
-    uint64_t next;   /* the tag of the next publish, from 1 */
-    uint64_t oldest; /* every tag below is answered */
-    size_t unconfirmed;
-    uint64_t used;                 /* the worker's count of publishes at the last one here */
-    struct rabbitmq_flight **ring; /* RABBITMQ_UNCONFIRMED of them, by tag; NULL: answered */
-};
-
 struct rabbitmq_worker {
     struct rabbitmq_worker_options options;
     pthread_t thread;
@@ -74,9 +63,7 @@ struct rabbitmq_worker {
     struct chain done;
     struct due_heap due;
     size_t flights; /* in waiting or on a lane */
-    size_t unconfirmed;
-    uint64_t published;
-    struct lane lanes[RABBITMQ_CHANNELS];
+    struct rabbitmq_lanes lanes;
     bool closing; /* the session, when nothing is unconfirmed */
     bool no_lane; /* the first that waits has to wait for a confirm */
     bool blocked;
@@ -98,13 +85,6 @@ static void end(struct rabbitmq_worker *w, struct rabbitmq_flight *f, enum verdi
     w->flights--;
 }
 
-__attribute__((format(printf, 2, 3))) static void say(struct rabbitmq_flight *f, const char *format, ...) {
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(f->sentence, sizeof f->sentence, format, arguments);
-    va_end(arguments);
-}
-
 __attribute__((format(printf, 4, 5))) static void finish(struct rabbitmq_worker *w, struct rabbitmq_flight *f,
                                                          enum verdict verdict, const char *format, ...) {
     va_list arguments;
@@ -114,22 +94,8 @@ __attribute__((format(printf, 4, 5))) static void finish(struct rabbitmq_worker 
     end(w, f, verdict);
 }
 
-/* A published flight leaves its lane. */
-static void settle(struct rabbitmq_worker *w, struct rabbitmq_flight *f) {
-    struct lane *l = &w->lanes[f->channel - 1];
-    l->ring[f->tag % RABBITMQ_UNCONFIRMED] = NULL;
-    l->unconfirmed--;
-    w->unconfirmed--;
-    while (l->oldest < l->next && l->ring[l->oldest % RABBITMQ_UNCONFIRMED] == NULL)
-        l->oldest++;
-}
-
-static struct rabbitmq_flight *flight_at(struct lane *l, uint64_t tag) {
-    return tag < l->oldest || tag >= l->next ? NULL : l->ring[tag % RABBITMQ_UNCONFIRMED];
-}
-
 static void confirm_one(struct rabbitmq_worker *w, struct rabbitmq_flight *f, bool refused) {
-    settle(w, f);
+    rabbitmq_lane_remove(&w->lanes, f);
     if (f->returned)
         end(w, f, VERDICT_UNKNOWN);
     else if (refused)
@@ -142,66 +108,43 @@ static void confirm_one(struct rabbitmq_worker *w, struct rabbitmq_flight *f, bo
 }
 
 static void confirm(struct rabbitmq_worker *w, const struct rabbitmq_event *e) {
-    struct lane *l = e->channel >= 1 && e->channel <= RABBITMQ_CHANNELS ? &w->lanes[e->channel - 1] : NULL;
-    if (l == NULL || l->ring == NULL)
+    struct rabbitmq_lane *l = rabbitmq_lanes_of(&w->lanes, e->channel);
+    if (l == NULL)
         return;
     uint64_t first = e->multiple ? l->oldest : e->tag;
     uint64_t last = e->tag >= l->next ? l->next - 1 : e->tag;
     for (uint64_t tag = first; tag <= last; tag++) {
-        struct rabbitmq_flight *f = flight_at(l, tag);
+        struct rabbitmq_flight *f = rabbitmq_lane_at(l, tag);
         if (f != NULL)
             confirm_one(w, f, e->kind == RABBITMQ_REFUSED);
     }
 }
 
-/* Returns come in the order of the publishes, so the oldest that fits is meant. */
-static void take_return(struct rabbitmq_worker *w, const struct rabbitmq_event *e) {
-    struct lane *l = &w->lanes[e->channel - 1];
-    for (uint64_t tag = l->oldest; tag < l->next; tag++) {
-        struct rabbitmq_flight *f = flight_at(l, tag);
-        if (f == NULL || f->returned || !slice_is(f->message.id, e->id))
-            continue;
-        struct slice key = f->route.routing_key.length > 0 ? f->route.routing_key : f->message.topic;
-        if (!slice_is(key, e->routing_key) || !slice_is(f->route.exchange, e->exchange))
-            continue;
-        f->returned = true;
-        if (f->route.queue)
-            say(f, "there is no queue \"%s\" (the broker says %u %s)", e->routing_key, e->code, e->words);
-        else
-            say(f, "no queue is bound to exchange \"%s\" for routing key \"%s\" (the broker says %u %s)",
-                e->exchange, e->routing_key, e->code, e->words);
-        return;
-    }
-}
-
 /* Everything unconfirmed on this lane is in doubt, and it begins anew. */
-static void empty_lane(struct rabbitmq_worker *w, struct lane *l, const char *sentence) {
+static void empty_lane(struct rabbitmq_worker *w, struct rabbitmq_lane *l, const char *sentence) {
     for (uint64_t tag = l->oldest; tag < l->next; tag++) {
-        struct rabbitmq_flight *f = flight_at(l, tag);
+        struct rabbitmq_flight *f = rabbitmq_lane_at(l, tag);
         if (f == NULL)
             continue;
-        l->ring[tag % RABBITMQ_UNCONFIRMED] = NULL;
-        w->unconfirmed--;
+        rabbitmq_lane_remove(&w->lanes, f);
         if (f->returned)
             end(w, f, VERDICT_UNKNOWN);
         else
             finish(w, f, VERDICT_UNKNOWN, "%s", sentence);
     }
     l->open = false;
-    l->unconfirmed = 0;
-    l->next = l->oldest = 1;
 }
 
 static void lose_session(struct rabbitmq_worker *w, const char *sentence, bool polite) {
     char text[400];
     snprintf(text, sizeof text, "%s; whether the broker has the message is unknown", sentence);
     for (size_t i = 0; i < RABBITMQ_CHANNELS; i++)
-        empty_lane(w, &w->lanes[i], text);
+        empty_lane(w, &w->lanes.at[i], text);
     rabbitmq_session_close(w->session, polite);
     w->session = NULL;
     w->closing = false;
     w->blocked = false;
-    assert(w->unconfirmed == 0);
+    assert(w->lanes.unconfirmed == 0);
 }
 
 static void expire(struct rabbitmq_worker *w, uint64_t now_ms) {
@@ -211,7 +154,7 @@ static void expire(struct rabbitmq_worker *w, uint64_t now_ms) {
             return;
         struct rabbitmq_flight *f = CHAIN_OWNER(d, struct rabbitmq_flight, due);
         if (f->channel != 0) {
-            settle(w, f);
+            rabbitmq_lane_remove(&w->lanes, f);
             finish(w, f, VERDICT_UNKNOWN, "no confirm from the broker within %u ms", f->call.timeout_ms);
         } else if (w->blocked) {
             finish(w, f, VERDICT_NOT_SENT,
@@ -229,44 +172,20 @@ static void expire(struct rabbitmq_worker *w, uint64_t now_ms) {
 
 /* Publishing. */
 
-static bool lane_is_idle(const struct lane *l) {
-    return l->unconfirmed == 0;
-}
-
-/* The exchange's own lane, or the one that was used least lately and is idle; NULL: all are busy. */
-static struct lane *find_lane(struct rabbitmq_worker *w, struct slice exchange) {
-    struct lane *best = NULL;
-    for (size_t i = 0; i < RABBITMQ_CHANNELS; i++) {
-        struct lane *l = &w->lanes[i];
-        if (l->ring != NULL && slice_is(exchange, l->exchange))
-            return l;
-        if (lane_is_idle(l) && (best == NULL || l->used < best->used))
-            best = l;
-    }
-    if (best == NULL)
-        return NULL;
-    if (best->ring == NULL) {
-        best->ring = calloc(RABBITMQ_UNCONFIRMED, sizeof(struct rabbitmq_flight *));
-        best->next = best->oldest = 1;
-    }
-    if (best->ring != NULL)
-        snprintf(best->exchange, sizeof best->exchange, "%.*s", SLICE_PRINT(exchange));
-    return best->ring == NULL ? NULL : best;
-}
-
 /* 0 when the lane can be published on; ERR_CONFLICT when the broker wants no such channel. */
-static int open_lane(struct rabbitmq_worker *w, struct lane *l, struct why *why) {
+static int open_lane(struct rabbitmq_worker *w, struct rabbitmq_lane *l, struct why *why) {
     if (l->open)
         return 0;
-    int code = rabbitmq_session_channel(w->session, (uint16_t)(l - w->lanes + 1), why);
+    int code = rabbitmq_session_channel(w->session, l->channel, why);
     if (code == 0) {
         l->open = true;
-        l->next = l->oldest = 1;
+        rabbitmq_lane_begin(l);
     }
     return code;
 }
 
-static int publish_on(struct rabbitmq_worker *w, struct lane *l, struct rabbitmq_flight *f, struct why *why) {
+static int publish_on(struct rabbitmq_worker *w, struct rabbitmq_lane *l, struct rabbitmq_flight *f,
+                      struct why *why) {
     const struct rabbitmq_publish p = {
         .exchange = f->route.exchange,
         .routing_key = f->route.routing_key.length > 0 ? f->route.routing_key : f->message.topic,
@@ -278,18 +197,13 @@ static int publish_on(struct rabbitmq_worker *w, struct lane *l, struct rabbitmq
         finish(w, f, VERDICT_NOT_SENT, "%s", why->text);
         return 0;
     }
-    f->channel = (uint16_t)(l - w->lanes + 1);
-    f->tag = l->next++;
-    l->ring[f->tag % RABBITMQ_UNCONFIRMED] = f;
-    l->unconfirmed++;
-    l->used = ++w->published;
-    w->unconfirmed++;
+    rabbitmq_lane_add(&w->lanes, l, f);
     chain_remove(&f->link);
     return rabbitmq_session_publish(w->session, f->channel, &p, why);
 }
 
 static bool may_publish(const struct rabbitmq_worker *w) {
-    return w->session != NULL && !w->closing && !w->blocked && w->unconfirmed < RABBITMQ_UNCONFIRMED &&
+    return w->session != NULL && !w->closing && !w->blocked && w->lanes.unconfirmed < RABBITMQ_UNCONFIRMED &&
            !chain_empty(&w->waiting);
 }
 
@@ -300,8 +214,8 @@ static void publish_some(struct rabbitmq_worker *w) {
     w->no_lane = false;
     for (int i = 0; i < PUBLISH_AT_ONCE && may_publish(w) && code == 0; i++) {
         struct rabbitmq_flight *f = CHAIN_OWNER(w->waiting.next, struct rabbitmq_flight, link);
-        struct lane *l = find_lane(w, f->route.exchange);
-        if (l == NULL || l->next - l->oldest >= RABBITMQ_UNCONFIRMED) {
+        struct rabbitmq_lane *l = rabbitmq_lanes_find(&w->lanes, f->route.exchange);
+        if (l == NULL || rabbitmq_lane_full(l)) {
             w->no_lane = true;
             break;
         }
@@ -323,18 +237,20 @@ static void publish_some(struct rabbitmq_worker *w) {
 
 static void take_event(struct rabbitmq_worker *w, const struct rabbitmq_event *e) {
     char text[400];
+    struct rabbitmq_lane *l = rabbitmq_lanes_of(&w->lanes, e->channel);
     switch (e->kind) {
     case RABBITMQ_CONFIRMED:
     case RABBITMQ_REFUSED:
         confirm(w, e);
         break;
     case RABBITMQ_RETURNED:
-        take_return(w, e);
+        if (l != NULL)
+            rabbitmq_lane_return(l, e);
         break;
     case RABBITMQ_CHANNEL_CLOSED:
         snprintf(text, sizeof text, "the broker closed the channel: %u %s", e->code, e->words);
-        if (e->channel >= 1 && e->channel <= RABBITMQ_CHANNELS)
-            empty_lane(w, &w->lanes[e->channel - 1], text);
+        if (l != NULL)
+            empty_lane(w, l, text);
         break;
     case RABBITMQ_BLOCKED:
         w->blocked = true;
@@ -577,7 +493,7 @@ static void *run(void *context) {
         connect_if_wanted(w, now_ms);
         publish_some(w);
         listen_to_broker(w);
-        if (w->closing && w->unconfirmed == 0)
+        if (w->closing && w->lanes.unconfirmed == 0)
             lose_session(w, "", true);
         if (chain_empty(&w->done) && (!may_publish(w) || w->no_lane))
             sleep_a_while(w);
@@ -594,8 +510,7 @@ static void *run(void *context) {
 /* The loop's side. */
 
 static void release(struct rabbitmq_worker *w) {
-    for (size_t i = 0; i < RABBITMQ_CHANNELS; i++)
-        free(w->lanes[i].ring);
+    rabbitmq_lanes_done(&w->lanes);
     if (w->password.at != NULL)
         explicit_bzero(w->password.at, w->password.capacity);
     buffer_done(&w->password);
@@ -638,6 +553,7 @@ int rabbitmq_worker_start(struct rabbitmq_worker **out, const struct rabbitmq_wo
     chain_init(&w->waiting);
     chain_init(&w->done);
     due_heap_init(&w->due);
+    rabbitmq_lanes_init(&w->lanes);
     buffer_init(&w->password, SECRET_BYTES);
     arena_init(&w->arena, 4096, (size_t)64 * 1024);
     int code = prepare(w, options, why);

@@ -16,29 +16,8 @@
 #include <stdint.h>
 
 #include "base/chain.h"
-#include "base/due.h"
-#include "model/call.h"
 #include "sink/broker.h"
-#include "sink/rabbitmq_target.h"
-
-#define RABBITMQ_UNCONFIRMED 1024
-
-/* One message on its way. It belongs to the loop, to the worker from rabbitmq_worker_give on, and to the loop
- * again when it comes out of rabbitmq_worker_take. */
-struct rabbitmq_flight {
-    struct chain link;
-    struct due due; /* at_ms: broker_now_ms() by which it must be answered */
-    struct call call;
-    struct call_message message;
-    struct rabbitmq_route route;
-    uint64_t due_ms;
-    uint64_t begun_ms; /* the loop's clock */
-    uint64_t tag;      /* of its publish, on its channel; the worker's own */
-    uint16_t channel;  /* 0: not published */
-    bool returned;
-    uint8_t verdict;
-    char sentence[400]; /* for verdicts other than VERDICT_DONE */
-};
+#include "sink/rabbitmq_lane.h"
 
 struct rabbitmq_worker;
 

@@ -94,6 +94,15 @@ def test_speaks_tls_with_who_has_the_name():
     run(b, "speaks_tls", SETTLE_TEST_RABBITMQ_TLS=str(b.tls_port), SETTLE_TEST_RABBITMQ_CA=SHARED["authority"].ca)
 
 
+def test_a_confined_process_reaches_it():
+    b = broker()
+    confined = os.path.join(os.path.dirname(TEST), "confinement_sinks_test")
+    environment = dict(os.environ, SETTLE_TEST_RABBITMQ=f"127.0.0.1:{b.port}", SETTLE_TEST_RABBITMQ_TLS=str(b.tls_port),
+                       SETTLE_TEST_RABBITMQ_CA=SHARED["authority"].ca)
+    done = subprocess.run([confined], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60, check=False)
+    equal(done.returncode, 0, done.stdout)
+
+
 def test_a_frozen_broker_holds_nobody():
     b = broker()
     run(b, "a_frozen_broker_holds_nobody", SETTLE_TEST_RABBITMQ_PID=str(b.server_pid()))

@@ -58,6 +58,10 @@ static void confine(void) {
     struct settings settings;
     struct why why = { "" };
     EXPECT(settings_init(&settings) == 0, "no settings");
+    if (getenv("SETTLE_TEST_RABBITMQ_CA") != NULL)
+        EXPECT(settings_set(&settings, SETTING_EGRESS_CA, slice_text(getenv("SETTLE_TEST_RABBITMQ_CA")),
+                            SETTING_ORIGIN_FLAG, 0, NULL) == 0,
+               "no CA");
     EXPECT(mkdtemp(folder) != NULL, "no folder");
     confinement_begin(&settings, folder, "");
     int code = confinement_calls(&why);

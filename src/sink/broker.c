@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -80,6 +81,15 @@ int broker_judge_address(struct broker_judge *j, const char *host, uint16_t port
     enum egress_verdict verdict = egress_judge_address(j->egress, slice_text(host), &address, port, why);
     pthread_mutex_unlock(&j->lock);
     return verdict == EGRESS_ALLOWED ? 0 : ERR_DENIED;
+}
+
+int broker_thread(pthread_t *out, void *(*run)(void *context), void *context) {
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int error = pthread_create(out, NULL, run, context);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return error;
 }
 
 uint64_t broker_now_ms(void) {

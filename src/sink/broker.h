@@ -39,6 +39,9 @@ void broker_judge_set(struct broker_judge *j, const struct egress *egress);
 int broker_judge_address(struct broker_judge *j, const char *host, uint16_t port,
                          const struct sockaddr *address, struct why *why);
 
+/* A thread that no signal is delivered to: those are the loop's. 0 or an errno. */
+int broker_thread(pthread_t *out, void *(*run)(void *context), void *context);
+
 /* Milliseconds of the monotonic clock, for deadlines that are set on one thread and kept on another. */
 uint64_t broker_now_ms(void);
 

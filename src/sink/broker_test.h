@@ -45,6 +45,7 @@ struct post {
     const struct label *headers;
     uint16_t header_count;
     uint32_t order[16]; /* transactions of the first answers */
+    bool resend;        /* the next that is not done, once, from inside its outcome */
 };
 
 static inline void post_on_outcome(void *context, const struct outcome *o) {
@@ -60,6 +61,12 @@ static inline void post_on_outcome(void *context, const struct outcome *o) {
     if (p->answered < sizeof p->order / sizeof p->order[0])
         p->order[p->answered] = (uint32_t)o->transaction;
     p->answered++;
+    if (p->resend && o->verdict != VERDICT_DONE) {
+        p->resend = false;
+        p->answered--;
+        p->sink->ops->send(p->sink, &parcel->call, &parcel->target);
+        return;
+    }
     if (p->answered == p->count)
         loop_stop(p->loop);
 }

@@ -253,6 +253,8 @@ static void configure(struct configuration *c, const struct kafka_producer_optio
     set_number(c, "topic.metadata.refresh.interval.ms", 10000);
     set(c, "security.protocol",
         sasl ? (secure ? "sasl_ssl" : "sasl_plaintext") : (secure ? "ssl" : "plaintext"));
+    if (secure) /* older versions do not look at the name by themselves */
+        set(c, "ssl.endpoint.identification.algorithm", "https");
     if (secure && o->ca != NULL)
         set(c, "ssl.ca.location", o->ca);
     if (compression.length > 0)

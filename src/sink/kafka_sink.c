@@ -64,6 +64,7 @@ struct cluster {
     size_t flights;
     uint64_t used_ms;
     bool retired;  /* takes no more calls; buried when the last is answered */
+    bool polling;  /* its reports are being told, so it cannot be buried now */
     bool burying;  /* its undertaker runs */
     bool threaded; /* as a thread, which is to be joined */
     _Atomic bool buried;
@@ -162,9 +163,10 @@ static void on_poll_closed(uv_handle_t *handle) {
 /* librdkafka ends its threads before it lets go, which is not for the loop to wait for. */
 static void bury(struct cluster *c) {
     assert(!c->burying);
+    assert(!c->polling); /* librdkafka would be freed under its own poll */
     c->burying = true;
     uv_close((uv_handle_t *)c->poll, on_poll_closed);
-    c->threaded = pthread_create(&c->undertaker, NULL, undertake, c) == 0;
+    c->threaded = broker_thread(&c->undertaker, undertake, c) == 0;
     if (!c->threaded)
         undertake(c);
 }
@@ -173,7 +175,7 @@ static void retire(struct cluster *c) {
     if (!c->retired)
         c->sink->cluster_count--;
     c->retired = true;
-    if (c->flights == 0 && !c->burying)
+    if (c->flights == 0 && !c->polling && !c->burying)
         bury(c);
 }
 
@@ -200,11 +202,13 @@ static void on_readable(uv_poll_t *poll, int status, int events) {
     struct why why;
     (void)status;
     (void)events;
+    c->polling = true;
     kafka_producer_poll(c->producer);
+    c->polling = false;
     if (!c->retired && kafka_producer_fatal(c->producer, &why)) {
         kafka_producer_purge(c->producer);
         retire(c);
-    } else if (c->retired && c->flights == 0 && !c->burying) {
+    } else if (c->retired && c->flights == 0) {
         bury(c);
     }
 }

@@ -331,6 +331,13 @@ static void makes_a_new_producer_after_a_fatal_error(void **state) {
     const struct parcel *p = post_one(&post, target_of("/t"));
     assert_int_equal(p->answers, 1);
     assert_int_not_equal(p->verdict, VERDICT_DONE);
+    rd_kafka_mock_push_request_errors(cluster, INIT_PRODUCER_ID, 1,
+                                      RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED);
+    post.timeout_ms++; /* another producer, and the message goes to its successor while it reports its end */
+    post.resend = true;
+    p = post_one(&post, target_of("/t"));
+    assert_int_equal(p->answers, 2);
+    assert_int_equal(p->verdict, VERDICT_DONE);
     assert_int_equal(post_one(&post, target_of("/t"))->verdict, VERDICT_DONE);
 }
 
@@ -341,7 +348,7 @@ static void reads_the_password_for_each_producer(void **state) {
     snprintf(post.secret, sizeof post.secret, "p");
     post.timeout_ms = 1200;
     assert_int_equal(
-        post_one(&post, "kafka://u@127.0.0.1:1/t?sasl=SCRAM-SHA-512&password_file=/run/k")->verdict,
+        post_one(&post, "kafkas://u@127.0.0.1:1/t?sasl=SCRAM-SHA-512&password_file=/run/k")->verdict,
         VERDICT_NOT_SENT);
     assert_int_equal(post.secrets_read, 2);
 }
@@ -398,6 +405,30 @@ static void delivers_to_a_real_broker(void **state) {
     post.body = slice_of(kilobyte, sizeof kilobyte);
     snprintf(target, sizeof target, "kafka://%s/speed", broker);
     assert_true(post_measure(&post, "kafka", target, 40000, 4096));
+}
+
+static void speaks_tls_and_sasl(void **state) {
+    char target[200];
+    const char *port =
+        getenv("SETTLE_TEST_KAFKA_TLS"); /* user settle, password secret; a certificate for localhost */
+    (void)state;
+    if (port == NULL)
+        skip();
+    post_close(&post);
+    post_open(&post, 10, getenv("SETTLE_TEST_KAFKA_CA"), "127.0.0.0/8", kafka_sink_open);
+    snprintf(post.secret, sizeof post.secret, "secret");
+    post.timeout_ms = 15000;
+    snprintf(target, sizeof target, "kafkas://settle@localhost:%s/secure?sasl=PLAIN&password_file=/run/k",
+             port);
+    const struct parcel *p = post_one(&post, target);
+    assert_sentence(p, VERDICT_DONE, "");
+    snprintf(post.secret, sizeof post.secret, "wrong");
+    post.timeout_ms = 3000;
+    assert_sentence(post_one(&post, target), VERDICT_NOT_SENT, "uthentication");
+    snprintf(post.secret, sizeof post.secret, "secret");
+    snprintf(target, sizeof target, "kafkas://settle@127.0.0.1:%s/secure?sasl=PLAIN&password_file=/run/k",
+             port);
+    assert_sentence(post_one(&post, target), VERDICT_NOT_SENT, "certificate");
 }
 
 /* Every message until it is done, whatever happens to the broker meanwhile; a byte goes to a file for each,
@@ -481,6 +512,7 @@ int main(void) {
         TEST(closes_in_the_middle),
         TEST(relays_quickly),
         TEST(delivers_to_a_real_broker),
+        TEST(speaks_tls_and_sasl),
         TEST(forgets_nothing_that_is_done),
     };
     if (getenv("SETTLE_TEST_ONLY") != NULL)

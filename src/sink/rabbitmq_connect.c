@@ -127,6 +127,11 @@ static int connect_secure(amqp_connection_state_t connection, const struct rabbi
                    o->port, amqp_error_string2(status));
 }
 
+static bool is_stopped(const struct rabbitmq_opening *o) {
+    struct pollfd file = { .fd = o->wake, .events = POLLIN };
+    return poll(&file, 1, 0) > 0;
+}
+
 /* One address after another, those that may be called. */
 int rabbitmq_connect(amqp_connection_state_t connection, const struct rabbitmq_opening *o, struct why *why) {
     static const struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV };
@@ -147,7 +152,7 @@ int rabbitmq_connect(amqp_connection_state_t connection, const struct rabbitmq_o
         }
         tried = true;
         code = o->secure ? connect_secure(connection, o, at, why) : connect_plain(connection, o, at, why);
-        if (code == 0)
+        if (code == 0 || is_stopped(o))
             break;
     }
     freeaddrinfo(found);

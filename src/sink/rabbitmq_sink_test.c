@@ -326,6 +326,21 @@ static void new_rules_reach_open_connections(void **state) {
     assert_int_equal(post_one(&post, target_of("?queue=mixed"))->verdict, VERDICT_DONE);
 }
 
+/* The broker wants a heartbeat every two seconds; a connection is made with every reading of the password. */
+static void stays_connected_and_asleep_while_idle(void **state) {
+    char target[200];
+    (void)state;
+    NEED_BROKER;
+    snprintf(post.secret, sizeof post.secret, "guest");
+    snprintf(target, sizeof target, "rabbitmq://guest@%s?queue=mixed&password_file=/run/mq", broker);
+    assert_int_equal(post_one(&post, target)->verdict, VERDICT_DONE);
+    double begin_s = post_now_s(CLOCK_PROCESS_CPUTIME_ID);
+    loop_run_for(post.loop, 7000);
+    assert_true(post_now_s(CLOCK_PROCESS_CPUTIME_ID) - begin_s < 0.2);
+    assert_int_equal(post_one(&post, target)->verdict, VERDICT_DONE);
+    assert_int_equal(post.secrets_read, 1);
+}
+
 /* A broker that does not read any more fills the socket, and a publish hangs in the middle. */
 static void a_frozen_broker_holds_nobody(void **state) {
     static char large[LIMIT_BRANCH_PAYLOAD_BYTES];
@@ -465,6 +480,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(tells_the_brokers_refusal, open_post, close_post),
         cmocka_unit_test_setup_teardown(refuses_what_amqp_cannot_carry, open_post, close_post),
         cmocka_unit_test_setup_teardown(new_rules_reach_open_connections, open_post, close_post),
+        cmocka_unit_test_setup_teardown(stays_connected_and_asleep_while_idle, open_post, close_post),
         cmocka_unit_test_setup_teardown(a_frozen_broker_holds_nobody, open_post, close_post),
         cmocka_unit_test_setup_teardown(a_blocked_broker_gets_nothing, open_post, close_post),
         cmocka_unit_test_setup_teardown(speaks_tls, open_post, close_post),

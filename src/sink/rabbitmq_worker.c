@@ -533,7 +533,7 @@ static int prepare(struct rabbitmq_worker *w, const struct rabbitmq_worker_optio
     w->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (w->wake < 0)
         return why_set(why, ERR_IO, "no descriptor for a connection to RabbitMQ: %s", strerror(errno));
-    int error = pthread_create(&w->thread, NULL, run, w);
+    int error = broker_thread(&w->thread, run, w);
     if (error != 0)
         return why_set(why, ERR_IO, "no thread for a connection to RabbitMQ: %s", strerror(error));
     return 0;

@@ -5,6 +5,7 @@ import re
 import subprocess
 import time
 
+from kit import certificates
 from kit.checks import contains, equal, eventually, limit
 from kit.kafka import Kafka
 
@@ -14,7 +15,8 @@ SHARED = {}
 
 def broker():
     if "broker" not in SHARED:
-        SHARED["broker"] = Kafka()
+        SHARED["authority"] = certificates.Authority()
+        SHARED["broker"] = Kafka(tls=SHARED["authority"].issue("broker", "DNS:localhost"))
     return SHARED["broker"]
 
 
@@ -29,6 +31,14 @@ def test_delivers_to_a_real_broker():
     equal(done.returncode, 0, done.stdout[-3000:])
     contains(done.stdout, "[       OK ]")
     print("     " + re.search(r"^kafka: .*", done.stdout, re.M)[0], flush=True)
+
+
+def test_speaks_tls_and_sasl():
+    more = {"SETTLE_TEST_KAFKA_TLS": str(broker().tls_port), "SETTLE_TEST_KAFKA_CA": SHARED["authority"].ca}
+    done = subprocess.run([TEST], env=environment("speaks_tls_and_sasl", **more), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          timeout=50, check=False)
+    equal(done.returncode, 0, done.stdout[-3000:])
+    contains(done.stdout, "[       OK ]")
 
 
 @limit(240)

@@ -17,7 +17,7 @@ def broker():
     """One for all tests that leave it as it was."""
     if "broker" not in SHARED:
         SHARED["authority"] = certificates.Authority()
-        SHARED["broker"] = RabbitMQ(tls=SHARED["authority"].issue("broker", "DNS:localhost"))
+        SHARED["broker"] = RabbitMQ(settings={"heartbeat": "2"}, tls=SHARED["authority"].issue("broker", "DNS:localhost"))
         prepare(SHARED["broker"])
     return SHARED["broker"]
 
@@ -92,6 +92,10 @@ def test_new_egress_rules_reach_open_connections():
 def test_speaks_tls_with_who_has_the_name():
     b = broker()
     run(b, "speaks_tls", SETTLE_TEST_RABBITMQ_TLS=str(b.tls_port), SETTLE_TEST_RABBITMQ_CA=SHARED["authority"].ca)
+
+
+def test_stays_connected_and_asleep_while_idle():
+    run(broker(), "stays_connected_and_asleep_while_idle")
 
 
 def test_a_confined_process_reaches_it():

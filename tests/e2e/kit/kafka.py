@@ -47,7 +47,8 @@ def jars():
 
 
 class Kafka:
-    def __init__(self):
+    def __init__(self, tls=None):
+        """tls: (certificate, key) files in PEM for localhost; then tls_port answers too, to user settle with password secret."""
         self.class_path = jars()
         self.folder = tempfile.mkdtemp(prefix="settle-kafka-")
         self.port, controller = free_port(), free_port()
@@ -60,6 +61,15 @@ class Kafka:
             "log.dirs": self.path("data"), "offsets.topic.replication.factor": "1", "num.partitions": "3", "num.network.threads": "2",
             "num.io.threads": "2", "group.initial.rebalance.delay.ms": "0",
         }
+        if tls:
+            self.tls_port = free_port()
+            pem = [open(name, encoding="ascii").read().strip().replace("\n", "\\n") for name in tls]
+            plain = "org.apache.kafka.common.security.plain.PlainLoginModule required user_settle=\"secret\";"
+            lines["listeners"] += f",SECURE://127.0.0.1:{self.tls_port}"
+            lines["advertised.listeners"] += f",SECURE://localhost:{self.tls_port}"
+            lines["listener.security.protocol.map"] += ",SECURE:SASL_SSL"
+            lines |= {"ssl.keystore.type": "PEM", "ssl.keystore.certificate.chain": pem[0], "ssl.keystore.key": pem[1],
+                      "listener.name.secure.sasl.enabled.mechanisms": "PLAIN", "listener.name.secure.plain.sasl.jaas.config": plain}
         with open(self.path("server.properties"), "w", encoding="ascii") as f:
             f.writelines(f"{name}={value}\n" for name, value in lines.items())
         daemon.at_end.append(self.stop)

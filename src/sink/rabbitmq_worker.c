@@ -449,13 +449,14 @@ static bool trade(struct rabbitmq_worker *w) {
     return !stopping;
 }
 
-static int sleep_ms(const struct rabbitmq_worker *w, uint64_t now_ms) {
+/* asking: a password is on its way, and its arrival wakes. */
+static int sleep_ms(const struct rabbitmq_worker *w, uint64_t now_ms, bool asking) {
     uint64_t until_ms = UINT64_MAX;
     const struct due *d = due_first(&w->due);
     if (w->session != NULL)
         until_ms = now_ms + rabbitmq_session_pause_ms(w->session);
-    else if (!chain_empty(&w->waiting) && w->retry_ms > now_ms)
-        until_ms = w->retry_ms;
+    else if (!chain_empty(&w->waiting) && !asking)
+        until_ms = w->retry_ms; /* to connect */
     if (d != NULL && d->at_ms < until_ms)
         until_ms = d->at_ms;
     if (until_ms == UINT64_MAX)
@@ -473,11 +474,12 @@ static void sleep_a_while(struct rabbitmq_worker *w) {
     pthread_mutex_lock(&w->lock);
     bool sleeps = chain_empty(&w->inbox) && !w->stopping && !w->rejudge &&
                   (w->secret == SECRET_NONE || w->secret == SECRET_WANTED) && chain_empty(&w->done);
+    bool asking = w->secret == SECRET_WANTED;
     w->asleep = sleeps;
     pthread_mutex_unlock(&w->lock);
     if (!sleeps)
         return;
-    (void)poll(files, number, sleep_ms(w, broker_now_ms()));
+    (void)poll(files, number, sleep_ms(w, broker_now_ms(), asking));
     pthread_mutex_lock(&w->lock);
     w->asleep = false;
     ssize_t got = read(w->wake, &count, sizeof count);

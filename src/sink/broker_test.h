@@ -45,7 +45,8 @@ struct post {
     const struct label *headers;
     uint16_t header_count;
     uint32_t order[16]; /* transactions of the first answers */
-    bool resend;        /* the next that is not done, once, from inside its outcome */
+    /* Send the next one that is not done again, once, from inside its outcome; this is called before. */
+    void (*resend)(void);
 };
 
 static inline void post_on_outcome(void *context, const struct outcome *o) {
@@ -61,8 +62,9 @@ static inline void post_on_outcome(void *context, const struct outcome *o) {
     if (p->answered < sizeof p->order / sizeof p->order[0])
         p->order[p->answered] = (uint32_t)o->transaction;
     p->answered++;
-    if (p->resend && o->verdict != VERDICT_DONE) {
-        p->resend = false;
+    if (p->resend != NULL && o->verdict != VERDICT_DONE) {
+        p->resend();
+        p->resend = NULL;
         p->answered--;
         p->sink->ops->send(p->sink, &parcel->call, &parcel->target);
         return;
@@ -93,7 +95,7 @@ static inline void post_open(struct post *p, size_t room, const char *ca, const 
     if (code == 0)
         code = tls_new_client(&p->tls, ca, NULL);
     p->parcels = calloc(room, sizeof *p->parcels);
-    p->timeout_ms = 5000;
+    p->timeout_ms = 20000;
     p->topic = SLICE("orders");
     p->body = SLICE("{\"order\":1}");
     struct sink_options options = { .tls = p->tls,

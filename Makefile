@@ -17,9 +17,11 @@ CFLAGS   ?= -O2 -g
 have      = $(if $(shell pkg-config --exists $(1) 2>/dev/null && echo yes),$(2))
 OPTIONAL := $(call have,librabbitmq,librabbitmq) $(call have,rdkafka,rdkafka)
 FEATURES := $(call have,librabbitmq,-DSETTLE_WITH_RABBITMQ) $(call have,rdkafka,-DSETTLE_WITH_KAFKA)
-ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE $(CFLAGS) $(WARNINGS) $(HARDEN) -fPIC -MMD -MP -Isrc -Iinclude -DSETTLE_VERSION='"$(VERSION)"' $(FEATURES) $(EXTRA_CFLAGS)
-LDFLAGS  = -pie -Wl,-z,relro,-z,now,-z,noexecstack $(if $(SAN),-fsanitize=$(SAN))
-LIBS     = $(shell pkg-config --libs libuv sqlite3 libconfig libssl libcrypto libxxhash) -lm -lpthread $(if $(strip $(OPTIONAL)),-Wl$(comma)--as-needed $(shell pkg-config --libs $(OPTIONAL)) -Wl$(comma)--no-as-needed)
+# database clients keep their headers in folders of their own
+CLIENTS  := $(patsubst -I%,-isystem %,$(shell pkg-config --cflags libpq libmariadb))
+ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE $(CFLAGS) $(WARNINGS) $(HARDEN) -fPIC -MMD -MP -Isrc -Iinclude $(CLIENTS) -DSETTLE_VERSION='"$(VERSION)"' $(FEATURES) $(EXTRA_CFLAGS)
+LDFLAGS  = -pie -Wl,--as-needed -Wl,-z,relro,-z,now,-z,noexecstack $(if $(SAN),-fsanitize=$(SAN))
+LIBS     = $(shell pkg-config --libs libuv libpq libmariadb $(OPTIONAL) sqlite3 libconfig libssl libcrypto libxxhash) -lm -lpthread
 
 ROOMS    := $(shell sed 's/\#.*//' tools/rooms.txt | awk -F: 'NF { print $$1 }')
 MAINS    := src/server/settled.c src/cli/settle.c src/sim/settle_sim.c

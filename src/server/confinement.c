@@ -85,6 +85,8 @@ int confinement_files(const struct confinement_paths *paths, struct why *why) {
     int code = allow_path(rules, paths->data, rights_data & known);
     for (size_t i = 0; i < paths->count && code == 0; i++)
         code = allow_path(rules, paths->readable[i], rights_reading);
+    for (size_t i = 0; i < paths->writable_count && code == 0; i++)
+        code = allow_path(rules, paths->writable[i], rights_data & known);
     if (code == 0 &&
         (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || syscall(SYS_landlock_restrict_self, rules, 0) != 0))
         code = ERR_IO;
@@ -228,13 +230,16 @@ static const char *const resolver_paths[] = {
 
 enum {
     PATHS_MAX = 128,
+    WRITABLE_MAX = 32, /* as the setting's own limit */
 };
 
 struct collection {
     const char *paths[PATHS_MAX];
     char *owned[PATHS_MAX];
+    const char *writable[WRITABLE_MAX];
     size_t count;
     size_t owned_count;
+    size_t writable_count;
 };
 
 static void add_path(struct collection *c, const char *path) {
@@ -252,6 +257,21 @@ static void add_folder(struct collection *c, const char *file) {
         return;
     c->owned[c->owned_count++] = folder;
     add_path(c, folder);
+}
+
+/* SQLite writes its journal beside the file. */
+static void add_datasources(struct collection *c, const struct settings *s) {
+    const char *rest = NULL;
+    struct slice item;
+    while (settings_list_next(s, SETTING_DATASOURCE_DIRECTORIES, &rest, &item)) {
+        char *folder = c->owned_count < PATHS_MAX && c->writable_count < WRITABLE_MAX
+                           ? strndup(item.at, item.length)
+                           : NULL;
+        if (folder == NULL)
+            return;
+        c->owned[c->owned_count++] = folder;
+        c->writable[c->writable_count++] = folder;
+    }
 }
 
 /* Where a link leads, and that it is one. */
@@ -304,6 +324,7 @@ static void collect(struct collection *c, const struct settings *s, const char *
     add_file(c, getenv("SSL_CERT_FILE"));
     add_file(c, config);
     add_secrets(c, s);
+    add_datasources(c, s);
     for (int i = 0; i < SETTING_COUNT; i++) {
         enum setting_id id = (enum setting_id)i;
         if (setting_row(id)->kind == SETTING_KIND_PATH)
@@ -320,7 +341,13 @@ void confinement_begin(const struct settings *s, const char *data, const char *c
         return;
     }
     collect(&c, s, config);
-    struct confinement_paths paths = { .data = data, .readable = c.paths, .count = c.count };
+    struct confinement_paths paths = {
+        .data = data,
+        .readable = c.paths,
+        .count = c.count,
+        .writable = c.writable,
+        .writable_count = c.writable_count,
+    };
     int code = confinement_files(&paths, &why);
     if (code == 0)
         logs_say(LOG_CONFINED, "files: %s and %zu paths to read", data, c.count);

@@ -2,13 +2,13 @@
  *
  * Two halves, because the kernel binds them differently.
  * Files (Landlock) hold for the calling thread and for threads it starts later, so this half comes before the
- * first thread: the data directory may be read and written, and read may be what reloads and name look-ups
- * open again: the folders of the settings file, of certificates, keys, CAs and secret files, the system's
- * libraries and CA certificates, the resolver's files. Files that are open already stay usable.
- * Calls (seccomp) hold for all threads at once, so this half comes when everything is open: a list of the
- * calls that settled and its libraries make is allowed. What only an intruder would ask for (to start
- * programs, trace, mount, load modules) kills the process; any other call is answered "no such call"
- * (ENOSYS), because a newer C library tries new calls and falls back on old ones.
+ * first thread: the data directory and the folders of datasource.directories may be read and written, and
+ * read may be what reloads and name look-ups open again: the folders of the settings file, of certificates,
+ * keys, CAs and secret files, the system's libraries and CA certificates, the resolver's files. Files that
+ * are open already stay usable. Calls (seccomp) hold for all threads at once, so this half comes when
+ * everything is open: a list of the calls that settled and its libraries make is allowed. What only an
+ * intruder would ask for (to start programs, trace, mount, load modules) kills the process; any other call is
+ * answered "no such call" (ENOSYS), because a newer C library tries new calls and falls back on old ones.
  *
  * Both can be lifted by nothing but a restart. A kernel may know neither: that is said and is no fault, since
  * confinement is the second wall and not the first. Builds with a sanitizer are not confined: the leak
@@ -30,6 +30,8 @@ struct confinement_paths {
     const char *data; /* read and write */
     const char *const *readable;
     size_t count;
+    const char *const *writable; /* read and write too */
+    size_t writable_count;
 };
 
 /* Half one, for this thread and those it starts from now on. */

@@ -9,6 +9,7 @@
 #include <netdb.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,7 @@
 
 #include "server/confinement.h"
 #include "server/logs.h"
+#include "sink/datasource_test.h"
 
 /* Every trial runs in a child: confinement is for life. The child exits 0 when all went as it should, with
  * the line of the first surprise otherwise, and UNSUPPORTED when this kernel or build has no confinement. */
@@ -38,6 +40,7 @@ enum {
     } while (0)
 
 static char data[64];
+static const char *writable[1]; /* a folder of datasource.directories */
 
 static int status_of(void (*trial)(void)) {
     int status = 0;
@@ -67,7 +70,11 @@ static void expect_killed(void (*trial)(void)) {
 
 static void confine_files(void) {
     static const char *const readable[] = { "/usr", "/etc/hosts", "", "/no/such/path" };
-    struct confinement_paths paths = { data, readable, sizeof readable / sizeof readable[0] };
+    struct confinement_paths paths = { .data = data,
+                                       .readable = readable,
+                                       .count = sizeof readable / sizeof readable[0],
+                                       .writable = writable,
+                                       .writable_count = writable[0] == NULL ? 0 : 1 };
     struct why why = { .text = "" };
     int code = confinement_files(&paths, &why);
     if (code == ERR_UNSUPPORTED)
@@ -301,6 +308,38 @@ static void data_is_for_work(void **state) {
     expect_well(work_in_data);
 }
 
+/* What the clients of databases need is left: SQLite's journal beside its file, names, sockets, threads. */
+static void ask_databases(void) {
+    static struct rig rig;
+    char path[128];
+    char url[160];
+    sqlite3 *db = NULL;
+    rig_open(&rig);
+    snprintf(path, sizeof path, "%s/db", rig.folder);
+    snprintf(url, sizeof url, "sqlite:%s", path);
+    EXPECT(sqlite3_open(path, &db) == SQLITE_OK);
+    EXPECT(sqlite3_exec(db, "PRAGMA journal_mode = WAL", NULL, NULL, NULL) == SQLITE_OK);
+    EXPECT(sqlite3_exec(db, marker_schema(DATABASE_SQLITE), NULL, NULL, NULL) == SQLITE_OK);
+    sqlite3_close(db);
+    EXPECT(rig_put(&rig, "pay", url, NULL) == 0);
+    EXPECT(rig_put(&rig, "pg", "postgresql://u@localhost:1/d", NULL) == 0);
+    EXPECT(rig_put(&rig, "my", "mariadb://u@localhost:1/d", NULL) == 0);
+    writable[0] = rig.folder;
+    confine_files();
+    confine_calls();
+    EXPECT(rig_check_back(&rig, "datasource://pay/marker", "m") == VERDICT_REFUSED);
+    EXPECT(rig_check(&rig, "pay", "marker_insert") == FINDING_OK);
+    EXPECT(rig_check(&rig, "pg", "reachable") == FINDING_FAIL);
+    EXPECT(strstr(rig_finding(&rig, "reachable")->say, "refused") != NULL);
+    EXPECT(rig_check(&rig, "my", "reachable") == FINDING_FAIL);
+    rig_close(&rig);
+}
+
+static void databases_can_be_asked(void **state) {
+    (void)state;
+    expect_well(ask_databases);
+}
+
 static void the_rest_is_closed(void **state) {
     (void)state;
     expect_well(stay_out_of_the_rest);
@@ -341,9 +380,10 @@ static void settings_decide(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(data_is_for_work),      cmocka_unit_test(the_rest_is_closed),
-        cmocka_unit_test(hostile_calls_kill),    cmocka_unit_test(other_calls_are_refused),
-        cmocka_unit_test(ordinary_work_goes_on), cmocka_unit_test(settings_decide),
+        cmocka_unit_test(data_is_for_work),        cmocka_unit_test(the_rest_is_closed),
+        cmocka_unit_test(databases_can_be_asked),  cmocka_unit_test(hostile_calls_kill),
+        cmocka_unit_test(other_calls_are_refused), cmocka_unit_test(ordinary_work_goes_on),
+        cmocka_unit_test(settings_decide),
     };
     logs_set(false, LOG_LEVEL_ERROR);
     snprintf(data, sizeof data, "/tmp/confinement_test_XXXXXX");

@@ -454,6 +454,10 @@ static void close_connection(struct database *d) {
         shutdown((int)descriptor, SHUT_RDWR);
     m->mysql.options.reconnect = 0;
     mysql_close(&m->mysql);
+    /* Its statement is detached now and wants to be freed; not one in the middle of being closed, which the
+     * library may have half forgotten. */
+    if (m->statement != NULL && !(m->waiting && m->stage == STAGE_CLOSING_STATEMENT))
+        mysql_stmt_close(m->statement);
     free(m->store);
     free(m);
 }

@@ -290,6 +290,33 @@ static void pg_restarts(void **state) {
     PQreset(boss);
 }
 
+/* A standby decides nothing. Promoted, it is another timeline: numbers mean nothing there, and markers still
+ * do. */
+static void pg_fails_over(void **state) {
+    (void)state;
+    port_of("SETTLE_TEST_PG");
+    char committed[256], open[256];
+    pg_must(pg, "BEGIN");
+    assert_true(pg_take_xid(&pg, "", committed));
+    assert_true(pg_mark(&pg, "kept", open));
+    pg_must(pg, "COMMIT");
+    assert_int_equal(rig_check_back(&rig, committed, ""), VERDICT_DONE);
+    ask_outside("pg-standby");
+    PQreset(pg);
+    PQreset(boss);
+    assert_string_equal(pg_ask(boss, "SELECT pg_is_in_recovery()"), "t");
+    assert_int_equal(rig_check_back(&rig, committed, ""), VERDICT_UNKNOWN);
+    assert_non_null(strstr(rig.said, "standby"));
+    assert_int_equal(rig_check_back(&rig, "datasource://pg/marker", "kept"), VERDICT_UNKNOWN);
+    assert_int_equal(rig_check_back(&rig, "datasource://pg/marker", "lost"), VERDICT_UNKNOWN);
+    assert_int_equal(rig_check(&rig, "pg", "writable"), FINDING_FAIL);
+    pg_must(boss, "SELECT pg_promote()");
+    assert_int_equal(rig_check_back(&rig, committed, ""), VERDICT_UNKNOWN);
+    assert_non_null(strstr(rig.said, "system/timeline"));
+    assert_int_equal(rig_check_back(&rig, "datasource://pg/marker", "kept"), VERDICT_DONE);
+    assert_int_equal(rig_check_back(&rig, "datasource://pg/marker", "lost"), VERDICT_REFUSED);
+}
+
 static void pg_connections_that_are_cut(void **state) {
     (void)state;
     port_of("SETTLE_TEST_PG");
@@ -719,6 +746,7 @@ int main(void) {
         PG(pg_a_number_given_twice),
         PG(pg_system_timeline_and_future),
         PG(pg_restarts),
+        PG(pg_fails_over),
         PG(pg_connections_that_are_cut),
         PG(pg_many_at_once),
         PG(pg_faults_that_a_check_finds),

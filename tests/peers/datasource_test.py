@@ -7,8 +7,7 @@ import shutil
 import subprocess
 import threading
 
-from kit import Skip, contains, equal, limit, need, scratch
-from kit import daemon
+from kit import daemon, equal, limit, need, scratch
 from kit.certificates import Authority
 from kit.mariadb import MariaDB
 from kit.postgres import Postgres
@@ -95,9 +94,15 @@ def test_postgresql():
             server.kill()
             server.start()
 
-        outside = Outside({"pg-restart": restart, "pg-kill": kill})
+        def standby():
+            server.stop()
+            with open(os.path.join(server.data, "standby.signal"), "w", encoding="ascii"):
+                pass
+            server.start()
+
+        outside = Outside({"pg-restart": restart, "pg-kill": kill, "pg-standby": standby})
         ran = run("pg_", SETTLE_TEST_PG=str(server.port), SETTLE_TEST_CA=authority.ca, SETTLE_TEST_ASK=outside.ask, SETTLE_TEST_TOLD=outside.told)
-        equal(len(ran), 12, ran)
+        equal(len(ran), 13, ran)
     finally:
         server.stop()
 

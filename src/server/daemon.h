@@ -26,6 +26,7 @@
 #include "store/committer.h"
 #include "wire/address.h"
 
+struct datasource_book;
 struct egress_book;
 struct endpoint_secrets;
 struct sinks;
@@ -55,6 +56,8 @@ struct daemon {
     struct http_sink *sink;
     struct endpoint_secrets *endpoint_secrets;
     struct sinks *sinks; /* for every scheme but http and https */
+    struct datasource_book *datasources;
+    struct folders *folders; /* of datasource.directories, for it */
     struct http_server *http;
     struct loop_turn turn;
     struct timer timer;      /* the next thing due: driver or chores */

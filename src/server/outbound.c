@@ -11,6 +11,7 @@
 #include "server/endpoint_secrets.h"
 #include "server/secret_book.h"
 #include "server/sinks.h"
+#include "sink/datasource_sink.h"
 #include "sink/http_sink.h"
 #include "wire/address.h"
 
@@ -136,6 +137,56 @@ static int (*const sink_openers[])(struct sink **out, struct loop *loop, const s
     NULL,
 };
 
+/* --- datasources --- */
+
+/* datasource.directories as the book wants them. */
+struct folders {
+    size_t count;
+    char *at[];
+};
+
+static void free_folders(struct folders *f) {
+    for (size_t i = 0; f != NULL && i < f->count; i++)
+        free(f->at[i]);
+    free(f);
+}
+
+static int read_folders(struct folders **out, const struct settings *s) {
+    const char *rest = NULL;
+    struct slice item;
+    size_t most = settings_number(s, SETTING_DATASOURCE_DIRECTORIES);
+    struct folders *f = calloc(1, sizeof *f + most * sizeof f->at[0]);
+    while (f != NULL && f->count < most &&
+           settings_list_next(s, SETTING_DATASOURCE_DIRECTORIES, &rest, &item))
+        if ((f->at[f->count++] = strndup(item.at, item.length)) == NULL) {
+            free_folders(f);
+            f = NULL;
+        }
+    *out = f;
+    return f == NULL ? ERR_MEMORY : 0;
+}
+
+/* The book, and the sink that asks its databases. */
+static int open_datasources(struct daemon *d, const struct sink_options *options, struct why *why) {
+    struct sink *sink;
+    int code = read_folders(&d->folders, &d->settings);
+    if (code != 0)
+        return why_set(why, code, "no memory for the datasources");
+    struct datasource_options book = {
+        .egress = options->egress,
+        .secret = read_secret,
+        .context = d,
+        .directories = (const char *const *)d->folders->at,
+        .directory_count = d->folders->count,
+    };
+    code = datasource_book_open(&d->datasources, d->loop, &book, why);
+    if (code == 0)
+        code = datasource_sink_open(&sink, d->loop, d->datasources, options, why);
+    if (code == 0)
+        sinks_add(d->sinks, sink);
+    return code;
+}
+
 static int open_sinks(struct daemon *d, struct why *why) {
     struct sink_options options = {
         .tls = d->tls_out,
@@ -151,7 +202,7 @@ static int open_sinks(struct daemon *d, struct why *why) {
         if (code == 0)
             sinks_add(d->sinks, sink);
     }
-    return code;
+    return code == 0 ? open_datasources(d, &options, why) : code;
 }
 
 int outbound_open(struct daemon *d, struct why *why) {
@@ -184,9 +235,13 @@ void outbound_close(struct daemon *d) {
     d->sinks = NULL;
     endpoint_secrets_close(d->endpoint_secrets);
     d->endpoint_secrets = NULL;
+    datasource_book_close(d->datasources);
     http_sink_close(d->sink);
     if (d->sink != NULL)
         loop_run_for(d->loop, 1);
+    d->datasources = NULL;
+    free_folders(d->folders);
+    d->folders = NULL;
     d->sink = NULL;
     tls_free(d->tls_out);
     d->tls_out = NULL;

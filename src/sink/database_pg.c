@@ -11,7 +11,7 @@
 
 #include "net/loop.h"
 
-/* Below no folder: libpq takes what is missing for "no such certificate". */
+/* Below no folder: libpq takes a file that is missing for none, without a word. */
 #define NO_FILE "/dev/null/none"
 #define SYSTEM_CA "/etc/ssl/certs/ca-certificates.crt"
 
@@ -283,7 +283,7 @@ static PGconn *start(const struct database_options *o) {
         { "dbname", place->database },
         { "user", place->user },
         { "password", o->password },
-        { "passfile", "/dev/null" },
+        { "passfile", NO_FILE },
         { "sslmode", modes[place->tls] },
         { "sslrootcert", place->ca[0] != '\0'                ? place->ca
                          : place->tls == DATABASE_TLS_VERIFY ? SYSTEM_CA

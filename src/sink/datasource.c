@@ -33,6 +33,7 @@ struct datasource {
     struct chain waiting; /* jobs */
     struct chain idle;    /* channels, the last used last */
     struct timer soon;    /* serve in the next round */
+    struct chain dials;   /* channels that are being opened */
     size_t channels;
     size_t dialling;
     size_t held; /* by functions that are at work on it */
@@ -40,7 +41,7 @@ struct datasource {
 
 /* One connection of a pool. */
 struct channel {
-    struct chain link; /* in idle, when idle */
+    struct chain link; /* in dials or idle */
     struct datasource *source;
     struct database_dial *dial;
     struct database *database; /* NULL while dialling */
@@ -136,6 +137,7 @@ static void on_dialled(void *context, int code, struct database *d, const struct
     struct datasource *s = c->source;
     c->dial = NULL;
     s->dialling--;
+    chain_remove(&c->link);
     if (code == 0) {
         c->database = d;
         d->events = &channel_events;
@@ -222,6 +224,7 @@ static void open_channel(struct datasource *s) {
         code = dial(c, &why);
     }
     if (code == 0) {
+        chain_add_last(&s->dials, &c->link);
         s->channels++;
         s->dialling++;
         s->book->counters.connections++;
@@ -292,9 +295,9 @@ static struct datasource *find(const struct datasource_book *b, struct slice nam
     return NULL;
 }
 
-static void discard_idle(struct datasource *s) {
-    while (!chain_empty(&s->idle))
-        discard(CHAIN_OWNER(s->idle.next, struct channel, link));
+static void discard_all(struct chain *channels) {
+    while (!chain_empty(channels))
+        discard(CHAIN_OWNER(channels->next, struct channel, link));
 }
 
 /* Out of the book: what runs ends with it, what waits is told, unless silently. */
@@ -302,7 +305,8 @@ static void retire(struct datasource *s, bool silently) {
     struct datasource_job *job;
     chain_remove(&s->link);
     s->book->counters.datasources--;
-    discard_idle(s);
+    discard_all(&s->idle);
+    discard_all(&s->dials);
     while ((job = next_job(s)) != NULL) {
         chain_remove(&job->link);
         if (silently)
@@ -317,8 +321,12 @@ static void retire(struct datasource *s, bool silently) {
 void datasource_book_close(struct datasource_book *b) {
     if (b == NULL)
         return;
-    while (!chain_empty(&b->jobs))
-        datasource_job_drop(CHAIN_OWNER(b->jobs.next, struct datasource_job, in_book));
+    while (!chain_empty(&b->jobs)) {
+        struct datasource_job *job = CHAIN_OWNER(b->jobs.next, struct datasource_job, in_book);
+        datasource_job_drop(job);
+        if (job->events->dropped != NULL)
+            job->events->dropped(job->context);
+    }
     while (!chain_empty(&b->sources)) {
         struct datasource *s = CHAIN_OWNER(b->sources.next, struct datasource, link);
         retire(s, true);
@@ -360,6 +368,7 @@ static int fill(struct datasource *s, struct datasource_book *b, const struct da
     s->book = b;
     chain_init(&s->waiting);
     chain_init(&s->idle);
+    chain_init(&s->dials);
     s->connections = d->connections == 0 ? DATASOURCE_CONNECTIONS : d->connections;
     s->idle_ms = d->idle_ms == 0 ? DATASOURCE_IDLE_MS : d->idle_ms;
     s->connect_ms = d->connect_ms == 0 ? DATASOURCE_CONNECT_MS : d->connect_ms;
@@ -423,7 +432,7 @@ void datasource_book_set_egress(struct datasource_book *b, const struct egress *
     b->options.egress = egress;
     b->rules++;
     for (struct chain *at = b->sources.next; at != &b->sources; at = at->next)
-        discard_idle(CHAIN_OWNER(at, struct datasource, link));
+        discard_all(&CHAIN_OWNER(at, struct datasource, link)->idle);
 }
 
 struct datasource_counters datasource_book_counters(const struct datasource_book *b) {

@@ -52,7 +52,7 @@ struct datasource_options {
 /* 0 or ERR_MEMORY. */
 int datasource_book_open(struct datasource_book **out, struct loop *loop,
                          const struct datasource_options *options, struct why *why);
-/* Jobs get no callback any more. The loop must go round at least once more (or be freed). NULL is fine. */
+/* Of jobs only dropped is called. The loop must go round at least once more (or be freed). NULL is fine. */
 void datasource_book_close(struct datasource_book *b);
 
 /* Define one, or define it anew: jobs that wait for the old one fail (ERR_CONFLICT), those that run end with
@@ -101,7 +101,8 @@ struct datasource_report {
 };
 
 /* Connect and look; nothing is changed in the database. done comes once, never from inside, with findings
- * borrowed for the call. 0, ERR_NOT_FOUND (no such datasource) or ERR_MEMORY. */
+ * borrowed for the call; not when the book is closed before. 0, ERR_NOT_FOUND (no such datasource) or
+ * ERR_MEMORY. */
 int datasource_book_check(struct datasource_book *b, struct slice name, uint32_t timeout_ms,
                           void (*done)(void *context, const struct datasource_report *r), void *context);
 /* "ok", "warn", "fail". Static storage. */
@@ -121,6 +122,8 @@ struct datasource_job_events {
      * file or login, ERR_CONFLICT the definition was changed or removed, ERR_IO no connection, ERR_MEMORY.
      * connected: its connection had been there, so a statement may have run. */
     void (*failed)(void *context, int code, bool connected, const char *say);
+    /* Instead of everything else: the book is closed. May be NULL. */
+    void (*dropped)(void *context);
 };
 
 struct datasource_job {

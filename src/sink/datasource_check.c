@@ -368,6 +368,7 @@ static const struct datasource_job_events events = {
     .ready = on_ready,
     .answered = on_answered,
     .failed = on_failed,
+    .dropped = free,
 };
 
 int datasource_book_check(struct datasource_book *b, struct slice name, uint32_t timeout_ms,

@@ -13,8 +13,9 @@
  * in the same transaction. Another system identifier or timeline: UNKNOWN, since the same number may there be
  * another transaction. EPOCH is when the server's statistics were last reset, which PostgreSQL does whenever
  * it recovers from a crash: after a crash it may give a transaction id again that had been given but was not
- * yet on disk, so "committed" is believed only under the same epoch (docs/design/019-check-back.md).
- * "aborted" is true either way. Committed is said only when the commit record is on the server's disk.
+ * yet on disk, so "committed" is believed only under the same epoch
+ * (docs/design/025-check-back-by-database.md). "aborted" is true either way. Committed is said only when the
+ * commit record is on the server's disk.
  *
  * By marker: sink/marker.h. The inserted row is the decision, so a check-back whose answer was lost finds its
  * own row the next time. */

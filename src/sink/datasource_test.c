@@ -278,6 +278,79 @@ static void unreachable_servers(void **state) {
     assert_int_equal(rig_check(&rig, "gone", "reachable"), FINDING_FAIL);
 }
 
+/* Rules that change are obeyed by the next job, and what was connected under the old ones is let go. */
+static void egress_rules_change(void **state) {
+    (void)state;
+    struct egress none;
+    struct arena arena;
+    arena_init(&arena, 1024, 65536);
+    egress_init(&none, &arena);
+    assert_int_equal(rig_put(&rig, "near", "postgresql://u@localhost:1/d", NULL), 0);
+    assert_int_equal(rig_check_back(&rig, "datasource://pay/marker", "m"), VERDICT_REFUSED);
+    assert_int_equal(rig_check_back(&rig, "datasource://near/marker", "m"), VERDICT_UNKNOWN);
+    assert_int_equal(datasource_book_counters(rig.book).idle, 1);
+    rig.sink->ops->set_egress(rig.sink, &none);
+    assert_int_equal(datasource_book_counters(rig.book).idle, 0);
+    assert_int_equal(rig_check_back(&rig, "datasource://near/marker", "m"), VERDICT_FORBIDDEN);
+    assert_non_null(strstr(rig.said, "egress"));
+    assert_int_equal(rig_check(&rig, "near", "allowed"), FINDING_FAIL);
+    datasource_book_set_egress(rig.book, &rig.egress);
+    arena_done(&arena);
+}
+
+/* Everything at work when the book goes: nobody is called, nothing is left. */
+static void closed_while_at_work(void **state) {
+    (void)state;
+    struct datasource_book *b;
+    struct datasource_options options = { .egress = &rig.egress,
+                                          .directories = rig.folders,
+                                          .directory_count = 1 };
+    struct datasource_definition file = { .url = slice_text(url) };
+    struct datasource_definition far = { .url = SLICE("postgresql://u@localhost:1/d") };
+    struct datasource_definition other = { .url = SLICE("mariadb://u@127.0.0.1:1/d?ssl=require") };
+    for (int rounds = 0; rounds < 3; rounds++) {
+        assert_int_equal(datasource_book_open(&b, rig.loop, &options, NULL), 0);
+        assert_int_equal(datasource_book_put(b, SLICE("file"), &file, NULL), 0);
+        assert_int_equal(datasource_book_put(b, SLICE("far"), &far, NULL), 0);
+        assert_int_equal(datasource_book_put(b, SLICE("other"), &other, NULL), 0);
+        rig.reported = false;
+        for (int i = 0; i < 3; i++) {
+            assert_int_equal(datasource_book_check(b, SLICE("file"), 1000, rig_on_report, &rig), 0);
+            assert_int_equal(datasource_book_check(b, SLICE("far"), 1000, rig_on_report, &rig), 0);
+            assert_int_equal(datasource_book_check(b, SLICE("other"), 1000, rig_on_report, &rig), 0);
+        }
+        for (int i = 0; i < rounds; i++)
+            uv_run(loop_uv(rig.loop), UV_RUN_NOWAIT);
+        rig.reported = false;
+        datasource_book_close(b);
+        loop_run_for(rig.loop, 20);
+        assert_false(rig.reported);
+    }
+}
+
+/* What docs/datasources.md shows is what the code means. */
+static void documents_show_the_statements(void **state) {
+    (void)state;
+    static char page[65536], squeezed[65536], wanted[4096];
+    FILE *f = fopen("docs/datasources.md", "r");
+    if (f == NULL) {
+        print_message("skipped: not started in the repository's folder\n");
+        skip();
+    }
+    page[fread(page, 1, sizeof page - 1, f)] = '\0';
+    fclose(f);
+    for (int kind = DATABASE_POSTGRESQL; kind <= DATABASE_SQLITE; kind++) {
+        const char *schema = marker_schema((enum database_kind)kind);
+        snprintf(wanted, sizeof wanted, "%.*s", (int)(strstr(schema, "\n-- ") - schema), schema);
+        assert_non_null(strstr(page, wanted));
+    }
+    char *to = squeezed;
+    for (const char *at = page; *at != '\0'; at++) /* blanks and line ends become one blank */
+        if ((*at != '\n' && *at != ' ') || (to > squeezed && to[-1] != ' '))
+            *to++ = *at == '\n' ? ' ' : *at;
+    assert_non_null(strstr(squeezed, marker_identity));
+}
+
 /* A password file that cannot be read stops the connection before it is made. */
 static void a_missing_password_file(void **state) {
     (void)state;
@@ -303,6 +376,9 @@ int main(void) {
         cmocka_unit_test_setup_teardown(removed_while_jobs_run, setup, teardown),
         cmocka_unit_test_setup_teardown(unreachable_servers, setup, teardown),
         cmocka_unit_test_setup_teardown(a_missing_password_file, setup, teardown),
+        cmocka_unit_test_setup_teardown(egress_rules_change, setup, teardown),
+        cmocka_unit_test_setup_teardown(closed_while_at_work, setup, teardown),
+        cmocka_unit_test(documents_show_the_statements),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,7 +2,6 @@
 # The architecture is stated once, in tools/rooms.txt: rooms become libraries, and programs link exactly the rooms they may name.
 
 BUILD   ?= build
-comma   := ,
 CC      := gcc
 SAN     ?=
 VERSION := 0.1.0

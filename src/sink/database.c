@@ -31,8 +31,10 @@ struct watch {
 
 static void on_ready(uv_poll_t *poll, int status, int events) {
     struct watch *w = (struct watch *)(void *)poll;
-    (void)status; /* the library finds out for itself */
-    (void)events;
+    (void)events; /* the library finds out for itself */
+    /* After an error libuv has stopped the handle, though there may be bytes to read before the end. */
+    if (status < 0)
+        w->d->wanted = 0;
     w->progress(w->d);
 }
 

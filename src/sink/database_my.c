@@ -320,9 +320,9 @@ static void on_progress(struct database *d) {
         return;
     }
     /* Level-triggered: the library tries, and waits again if it was too early. */
-    int ready = (d->wanted & UV_READABLE) != 0 ? MYSQL_WAIT_READ : 0;
-    if ((d->wanted & UV_WRITABLE) != 0)
-        ready |= MYSQL_WAIT_WRITE;
+    int ready = (d->wanted & UV_WRITABLE) != 0 ? MYSQL_WAIT_WRITE : 0;
+    if ((d->wanted & UV_READABLE) != 0 || ready == 0) /* 0: after an error, which reading shows */
+        ready |= MYSQL_WAIT_READ;
     if (m->stage == STAGE_CONNECTING)
         database_unwatch(d); /* the library may close its socket */
     proceed(m, ready);

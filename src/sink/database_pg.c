@@ -166,8 +166,9 @@ static void finish(struct pg *p) {
     struct why why;
     bool preparing = p->stage == STAGE_PREPARING;
     read_result(p);
-    p->stage = p->base.answer.code == ERR_CLOSED ? STAGE_DEAD : STAGE_IDLE;
-    if (p->stage == STAGE_DEAD)
+    bool dead = p->base.answer.code == ERR_CLOSED || watch(p, UV_READABLE) != 0;
+    p->stage = dead ? STAGE_DEAD : STAGE_IDLE;
+    if (dead)
         database_unwatch(&p->base);
     if (!preparing) {
         PGresult *result = p->result;
@@ -176,7 +177,7 @@ static void finish(struct pg *p) {
         PQclear(result);
         return;
     }
-    int code = p->base.answer.code == 0 ? 0 : ERR_IO;
+    int code = p->base.answer.code == 0 && !dead ? 0 : ERR_IO;
     why_set(&why, code, "the session cannot be prepared: %s", p->base.said.text);
     PQclear(p->result);
     p->result = NULL;
@@ -207,9 +208,9 @@ static void receive(struct pg *p) {
 /* Nothing was asked: the server said something on its own accord, or goodbye. */
 static void overhear(struct pg *p) {
     if (PQconsumeInput(p->connection) == 1 && PQstatus(p->connection) == CONNECTION_OK) {
-        PGnotify *notify = PQnotifies(p->connection);
-        PQfreemem(notify);
-        return;
+        PQfreemem(PQnotifies(p->connection));
+        if (watch(p, UV_READABLE) == 0)
+            return;
     }
     p->stage = STAGE_DEAD;
     database_unwatch(&p->base);

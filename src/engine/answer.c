@@ -108,11 +108,10 @@ static bool has_room(const struct effects *effects, size_t bytes) {
 }
 
 int engine_answer_save(struct engine *e, struct slice namespace_name, struct slice key,
-                       const uint8_t fingerprint[32], uint16_t http, struct slice body, uint64_t now_ms,
-                       struct effects *effects) {
+                       const struct remembered *answer, uint64_t now_ms, struct effects *effects) {
     struct buffer *record = &e->record;
     struct answer *a;
-    if (!has_room(effects, body.length + namespace_name.length + key.length + RECORD_BYTES))
+    if (!has_room(effects, answer->body.length + namespace_name.length + key.length + RECORD_BYTES))
         return ERR_LIMIT;
     buffer_clear(record);
     leb128_put(record, now_ms + REMEMBER_MS);
@@ -120,9 +119,9 @@ int engine_answer_save(struct engine *e, struct slice namespace_name, struct sli
     buffer_add_slice(record, namespace_name);
     buffer_add_byte(record, '\0');
     buffer_add_slice(record, key);
-    leb128_put(record, http);
-    buffer_add(record, fingerprint, 32);
-    leb128_put_bytes(record, body);
+    leb128_put(record, answer->http);
+    buffer_add(record, answer->fingerprint, sizeof answer->fingerprint);
+    leb128_put_bytes(record, answer->body);
     if (buffer_failed(record) != 0)
         return ERR_MEMORY;
     uint64_t id = now_ms << 16;
@@ -133,6 +132,7 @@ int engine_answer_save(struct engine *e, struct slice namespace_name, struct sli
     if (result != 0)
         return result;
     e->answer_id = id;
+    a->remembered.about = answer->about;
     if (before != NULL)
         forget(e, before, effects);
     thing_put(e, effects, &a->thing, a->record);
@@ -143,6 +143,11 @@ void answer_drop(struct engine *e, struct answer *a) {
     leave_table(e, a);
     thing_clean(e, &a->thing);
     answer_free(e, a);
+}
+
+bool answer_is_about(const struct engine *e, uint64_t id, struct id_set set) {
+    const struct answer *a = order_find(&e->answers_by_id, id);
+    return a != NULL && id_set_has(set, a->remembered.about);
 }
 
 void answers_forget(struct engine *e, uint64_t now_ms, struct effects *effects) {

@@ -47,8 +47,9 @@ static void life_end(struct life *l) {
 }
 
 static int save(struct life *l, const char *key, uint16_t http, struct slice body) {
-    return engine_answer_save(l->engine, SLICE("default"), slice_text(key), print, http, body, 1000,
-                              &l->effects);
+    struct remembered answer = { .http = http, .body = body };
+    memcpy(answer.fingerprint, print, sizeof answer.fingerprint);
+    return engine_answer_save(l->engine, SLICE("default"), slice_text(key), &answer, 1000, &l->effects);
 }
 
 static void expect(struct life *l, const char *key, int http, const char *body) {

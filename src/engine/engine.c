@@ -43,6 +43,7 @@ int engine_new(struct engine **out, const struct engine_options *options, struct
     chain_init(&e->audit);
     arena_init(&e->scratch, SCRATCH_BLOCK_BYTES, SCRATCH_MAX_BYTES);
     buffer_init(&e->record, SCRATCH_MAX_BYTES);
+    buffer_init(&e->taken_back, SCRATCH_MAX_BYTES);
     transaction_init(&e->shown, &e->memory);
     *out = e;
     return 0;
@@ -103,6 +104,7 @@ void engine_free(struct engine *e) {
     filter_done(&e->seen);
     arena_done(&e->scratch);
     buffer_done(&e->record);
+    buffer_done(&e->taken_back);
     struct memory budget = { .used = sizeof *e, .max = sizeof *e };
     memory_give(&budget, e, sizeof *e);
 }
@@ -135,6 +137,38 @@ const struct transaction *engine_find(const struct engine *e, uint8_t kind, stru
 const struct transaction *engine_by_id(const struct engine *e, uint64_t id) {
     const struct seat *seat = seat_by_id(e, id);
     return seat == NULL ? NULL : &seat->transaction;
+}
+
+/* At most two batches are not durable: one in flight, one gathering. */
+static uint32_t durable_records(const struct engine *e, const struct seat *seat) {
+    if (seat->made[0].batch <= e->durable)
+        return seat->transaction.seq;
+    return seat->made[seat->made[1].batch <= e->durable ? 0 : 1].seq;
+}
+
+int engine_find_durable(struct engine *e, uint64_t id, const struct transaction **out) {
+    const struct seat *seat = seat_by_id(e, id);
+    struct image_cursor cursor;
+    struct slice record;
+    int result = 0;
+    if (seat == NULL)
+        return ERR_NOT_FOUND;
+    uint32_t count = durable_records(e, seat);
+    if (count == 0)
+        return ERR_AGAIN;
+    if (e->shown_loaded)
+        transaction_done(&e->shown);
+    transaction_init(&e->shown, &e->memory);
+    transaction_records(&seat->transaction, &cursor);
+    while (result == 0 && e->shown.seq < count && transaction_next_record(&cursor, &record)) {
+        arena_reset(&e->scratch);
+        result = transaction_apply(&e->shown, record, &e->scratch);
+    }
+    e->shown_loaded = result == 0;
+    if (result != 0)
+        transaction_done(&e->shown);
+    *out = &e->shown;
+    return result;
 }
 
 const struct transaction *engine_walk(const struct engine *e, uint8_t kind, uint64_t before, bool ascending) {

@@ -17,6 +17,7 @@
 #include "base/err.h"
 #include "model/effect.h"
 #include "model/event.h"
+#include "model/id_set.h"
 #include "model/stored.h"
 
 struct engine;
@@ -56,6 +57,19 @@ void engine_turn(struct engine *e, uint64_t batch);
  * ahead of the journal. */
 void engine_durable(struct engine *e, uint64_t batch);
 
+/* The disk has no room for the batches from `from` on, and certainly holds nothing of them. What was asked
+ * for in them is taken back: each transaction, message or notification that began since then on request, and
+ * what such a one has made in its turn, leaves memory as if it had never been asked for. Its records, its
+ * calls and the answers remembered about it leave the turns that are not durable yet (their effects, oldest
+ * first; `from` is the batch of the first one). What is left in them is what older transactions and operators
+ * need saved: also the messages that an older one sends, and definitions. Lines of the audit chain stay: it
+ * is never rewritten.
+ *
+ * Returns the ids of what was taken back; valid until the next call. None of them will be used again before a
+ * restart. */
+struct id_set engine_take_back(struct engine *e, uint64_t from, struct effects *const *turns,
+                               size_t turn_count);
+
 /* Take one event. Appends to effects (entries, calls), and sets effects' reply, changes and load of this
  * step. Never fails half way: what cannot be done becomes a reply. Returns 0, or ERR_LIMIT when the entries
  * buffer is full *before* anything changed: end the turn and offer the event again in the next one.
@@ -80,16 +94,17 @@ uint64_t engine_trim_point(const struct engine *e);
 /* Remembering answers (Idempotency-Key, design.md 4 (17)). find: NULL when unknown; the slices stay valid
  * until the next step or save. */
 struct remembered {
+    uint64_t about; /* id of the transaction it shows; 0: none, or it is durable since an earlier life */
     uint8_t fingerprint[32];
     uint16_t http; /* 0: there is no answer yet, and body is what whoever repeats the request has to know */
     struct slice body;
 };
 const struct remembered *engine_answer_find(struct engine *e, struct slice namespace_name, struct slice key);
 /* Save the answer in this turn's batch, in place of the one that the key has; forgotten after 24 h. ERR_LIMIT
- * as in engine_step, for what is larger than 1 KiB, key included; ERR_MEMORY. */
+ * as in engine_step, for what is larger than 1 KiB, key included; ERR_MEMORY. With the transaction that it is
+ * about it is taken back, and the key is new again. */
 int engine_answer_save(struct engine *e, struct slice namespace_name, struct slice key,
-                       const uint8_t fingerprint[32], uint16_t http, struct slice body, uint64_t now_ms,
-                       struct effects *effects);
+                       const struct remembered *answer, uint64_t now_ms, struct effects *effects);
 
 /* How often each row of the rule tables was obeyed (engine/rule.h): coverage for the simulator. */
 struct rule_hits;
@@ -100,6 +115,10 @@ const struct rule_hits *engine_rule_hits(const struct engine *e);
 const struct transaction *engine_find(const struct engine *e, uint8_t kind, struct slice namespace_name,
                                       struct slice gid);
 const struct transaction *engine_by_id(const struct engine *e, uint64_t id); /* of any kind */
+/* The transaction in memory as far as it is durable: what may be shown while the disk is full. Valid until
+ * the next step, or call of this. ERR_NOT_FOUND: it is not in memory. ERR_AGAIN: nothing of it is durable.
+ * ERR_MEMORY. */
+int engine_find_durable(struct engine *e, uint64_t id, const struct transaction **out);
 /* The transaction of this kind (enum stored_kind) in memory with the greatest id below `before` (descending)
  * or the smallest above it (ascending); NULL at the end. */
 const struct transaction *engine_walk(const struct engine *e, uint8_t kind, uint64_t before, bool ascending);
@@ -151,9 +170,11 @@ struct engine_figures {
     uint64_t notices;               /* unfinished ones */
     uint64_t dead;                  /* deliveries */
     uint64_t by_status[STATUS_END]; /* in memory */
-    uint64_t finished[STATUS_END];  /* since start */
-    uint64_t submitted;             /* since start */
-    uint64_t attempts;              /* calls emitted since start */
+    /* Since start. They only grow: what was taken back stays counted, and is counted again as that. */
+    uint64_t finished[STATUS_END];
+    uint64_t submitted;
+    uint64_t taken_back;
+    uint64_t attempts; /* calls emitted */
     uint64_t verdicts[VERDICT_COUNT];
     uint64_t oldest_ms; /* creation of the oldest unfinished transaction, 0: none */
 };

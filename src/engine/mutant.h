@@ -48,7 +48,10 @@
     X(half_is_sent, "delivers a message that is only half")                                      \
     X(lane_ignored, "sends what stands behind another of its key")                               \
     X(dead_is_done, "takes a delivery that nobody took for delivered")                           \
-    X(notice_never_ends, "tries a notification more often than its schedule says")
+    X(notice_never_ends, "tries a notification more often than its schedule says")               \
+    X(taken_back_half, "takes back the first record of a transaction, not what followed")        \
+    X(taken_back_called, "calls for a transaction that was taken back")                          \
+    X(taken_back_remembered, "remembers the answer about a transaction that was taken back")
 
 enum mutant {
     MUTANT_none = 0,

@@ -94,6 +94,14 @@ struct parcel {
 struct seat {
     struct thing thing;
     struct transaction transaction;
+    /* The batch of the request that it goes back to, its own or that of what made it; 0: of an earlier life.
+     * As long as that is not durable it may be taken back. */
+    uint64_t origin_batch;
+    /* The last two batches of this life with records of it, newest first, and how many it had before each. */
+    struct {
+        uint64_t batch;
+        uint32_t seq;
+    } made[2];
     struct due due;
     struct chain place;     /* in engine.places: a call of it is due, and every place for calls is taken */
     struct parcel *parcels; /* of messages and notifications */
@@ -155,6 +163,7 @@ struct engine {
     struct chain audit;       /* audit lines in memory, oldest first */
     struct arena scratch;     /* decoding; reset at every step */
     struct buffer record;     /* the record being made */
+    struct buffer taken_back; /* ids, see take_back.c */
     struct transaction shown; /* a transaction read from history for one step */
     bool shown_loaded;
     uint64_t batch;   /* of the turn being filled */
@@ -210,10 +219,12 @@ struct seat *seat_by_id(const struct engine *e, uint64_t id); /* of any kind */
 /* NULL: out of memory; not yet in the tables */
 struct seat *seat_new(struct engine *e, uint8_t kind, uint64_t id);
 int seat_reserve(struct engine *e);
-void seat_enter(struct engine *e, struct seat *seat); /* into the tables, once its gid is known */
-void seat_leave(struct engine *e, struct seat *seat); /* out of them, and freed */
-void seat_drop(struct engine *e, struct seat *seat);  /* freed without ever having entered */
-void seat_count(struct engine *e, struct seat *seat); /* keep the figures true after a change */
+void seat_enter(struct engine *e, struct seat *seat);     /* into the tables, once its gid is known */
+void seat_leave(struct engine *e, struct seat *seat);     /* out of them, and freed */
+void seat_take_back(struct engine *e, struct seat *seat); /* out of them, as if it had never entered */
+void seat_drop(struct engine *e, struct seat *seat);      /* freed without ever having entered */
+void seat_count(struct engine *e, struct seat *seat);     /* keep the figures true after a change */
+void seat_note(struct engine *e, struct seat *seat);      /* it has a new record in this batch */
 void seat_schedule(struct engine *e, struct seat *seat, uint64_t now_ms);
 void seat_forgo(struct engine *e, struct seat *seat); /* leave the queue for a place */
 
@@ -323,6 +334,8 @@ void audit_drop(struct engine *e, struct audit_line *line);
 int answer_recover(struct engine *e, uint64_t batch, uint64_t id, uint32_t seq,
                    struct slice record); /* batch 0: from its row */
 void answer_drop(struct engine *e, struct answer *a);
+/* Whether this answer is about one of these transactions. One that is forgotten is about none. */
+bool answer_is_about(const struct engine *e, uint64_t id, struct id_set set);
 void answers_forget(struct engine *e, uint64_t now_ms, struct effects *effects);
 
 /* trace.c */
@@ -331,6 +344,7 @@ void trace_go_on(struct step *s); /* after another transaction's step inside thi
 void trace_record(struct step *s, const struct record *r);
 void trace_call(struct step *s, const struct call *call);
 void trace_end(struct step *s);
+void trace_taken_back(struct buffer *to, const struct transaction *t);
 void trace_reply(struct effects *effects, const struct reply *reply);
 
 #endif

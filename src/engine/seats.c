@@ -79,6 +79,14 @@ void seat_leave(struct engine *e, struct seat *seat) {
     seat_drop(e, seat);
 }
 
+void seat_note(struct engine *e, struct seat *seat) {
+    if (seat->made[0].batch == e->batch)
+        return;
+    seat->made[1] = seat->made[0];
+    seat->made[0].batch = e->batch;
+    seat->made[0].seq = seat->transaction.seq - 1;
+}
+
 static void count_flag(uint64_t *figure, bool *counted, bool now) {
     if (now && !*counted)
         ++*figure;
@@ -121,6 +129,25 @@ void seat_count(struct engine *e, struct seat *seat) {
         count_other(e, seat, unfinished, unfinished_before);
     }
     seat->counted_status = t->status;
+}
+
+void seat_take_back(struct engine *e, struct seat *seat) {
+    bool unfinished = !status_is_final(seat->counted_status);
+    e->figures.taken_back++;
+    e->figures.unfinished -= unfinished;
+    e->figures.attention -= seat->counted_attention;
+    e->figures.suspended -= seat->counted_suspended;
+    e->figures.calls_open -= seat->open_calls;
+    if (seat->thing.kind == STORED_MESSAGE) {
+        e->figures.messages -= unfinished;
+        e->figures.half -= seat->counted_status == STATUS_ACTIVE;
+    }
+    if (seat->thing.kind == STORED_NOTICE)
+        e->figures.notices -= unfinished;
+    seat->open_calls = 0;
+    due_clear(&e->due, &seat->due);
+    seat_forgo(e, seat);
+    seat_leave(e, seat);
 }
 
 static uint64_t sooner(uint64_t a, uint64_t b) {

@@ -30,6 +30,7 @@ void step_put(struct step *s, struct record *r) {
     assert(result == 0); /* memory for the step was there before it began; without it settled stops, it never
                             half decides */
     trace_record(s, r);
+    seat_note(e, s->seat);
     s->seat->thing.seq = s->transaction->seq;
     s->seat->thing.complete = status_is_final(s->transaction->status);
     thing_put(e, s->effects, &s->seat->thing, buffer_slice(&e->record));

@@ -61,6 +61,7 @@ struct seat *submit_create(struct engine *e, const struct event *event, const st
         return NULL;
     }
     seat->thing.seq = 1;
+    seat->origin_batch = e->batch;
     return seat;
 }
 
@@ -68,6 +69,7 @@ struct seat *submit_create(struct engine *e, const struct event *event, const st
 void submit_begin(struct engine *e, const struct event *event, struct effects *effects, struct seat *seat) {
     struct step s;
     struct record r = { .kind = RECORD_CREATED };
+    seat_note(e, seat);
     seat_enter(e, seat);
     e->figures.submitted++;
     step_begin(&s, e, event, effects, seat);

@@ -147,6 +147,13 @@ void trace_end(struct step *s) {
     buffer_add_byte(to, '\n');
 }
 
+void trace_taken_back(struct buffer *to, const struct transaction *t) {
+    if (to == NULL)
+        return;
+    buffer_add_slice(to, t->gid);
+    buffer_add_text(to, ": taken back\n");
+}
+
 void trace_reply(struct effects *effects, const struct reply *reply) {
     if (effects->trace == NULL)
         return;

@@ -47,6 +47,11 @@ int effects_call(struct effects *e, const struct call *call) {
     return buffer_failed(&e->call_bytes);
 }
 
+void effects_cut_calls(struct effects *e, size_t count) {
+    buffer_cut(&e->call_bytes, count * sizeof(struct call));
+    look(e);
+}
+
 int effects_change(struct effects *e, const struct change *change) {
     buffer_add(&e->change_bytes, change, sizeof *change);
     look(e);

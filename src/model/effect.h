@@ -87,6 +87,7 @@ void effects_clear(struct effects *e);      /* a new turn: everything */
 void effects_clear_step(struct effects *e); /* a new step: reply, changes, load */
 int effects_call(struct effects *e, const struct call *call);
 int effects_pulled(struct effects *e, const struct pulled *pulled);
+void effects_cut_calls(struct effects *e, size_t count); /* forget all calls but the first ones */
 int effects_change(struct effects *e, const struct change *change);
 
 #endif

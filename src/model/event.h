@@ -29,10 +29,11 @@ enum event_kind {
     EVENT_REPLAY,     /* gid, branch_id, text: a dead delivery is tried again */
     EVENT_DISCARD,    /* gid, branch_id, text: a delivery is given up by hand */
     EVENT_EDIT,       /* gid, branch_id, text, body, content_type: replaced by a new message */
-    EVENT_PULL,       /* gid: the subscription; count, pause_ms (the lease) */
-    EVENT_DEFINE,     /* definition */
-    EVENT_UNDEFINE,   /* definition_kind, gid: its name; text */
-    EVENT_PAUSE,      /* definition_kind, gid, text, not_done: false pauses or disables, true resumes */
+    EVENT_PULL,     /* gid: the subscription; count, pause_ms (the lease). What was asked for in a batch that
+                       is not durable yet is not handed out: whoever waits asks again when it is */
+    EVENT_DEFINE,   /* definition */
+    EVENT_UNDEFINE, /* definition_kind, gid: its name; text */
+    EVENT_PAUSE,    /* definition_kind, gid, text, not_done: false pauses or disables, true resumes */
     EVENT_KIND_END,
 };
 

@@ -199,11 +199,11 @@ void driver_unseal(struct driver_seal *seal) {
 }
 
 int driver_remember(struct driver *d, struct slice namespace_name, struct slice key,
-                    const uint8_t fingerprint[32], uint16_t http, struct slice body) {
+                    const struct remembered *answer) {
     struct effects *effects = &d->gathering->effects;
     uint32_t entries = effects->entry_count;
-    int code = engine_answer_save(d->engine, namespace_name, key, fingerprint, http, body,
-                                  d->port.now_ms(d->port.self), effects);
+    int code =
+        engine_answer_save(d->engine, namespace_name, key, answer, d->port.now_ms(d->port.self), effects);
     if (entries == 0 && effects->entry_count > 0)
         d->gathering->first_us = d->port.now_us(d->port.self);
     return code;

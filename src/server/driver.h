@@ -92,7 +92,7 @@ void driver_unseal(struct driver_seal *seal); /* its owner goes away; fine when 
 
 /* Remember the answer to an Idempotency-Key in the gathering turn; ERR_LIMIT when the turn is full. */
 int driver_remember(struct driver *d, struct slice namespace_name, struct slice key,
-                    const uint8_t fingerprint[32], uint16_t http, struct slice body);
+                    const struct remembered *answer);
 
 /* May new work come in? Asked before a submit is stepped. */
 enum driver_admission {

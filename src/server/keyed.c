@@ -134,7 +134,9 @@ void keyed_enter(struct visit *v, void (*route)(struct visit *v)) {
 }
 
 static int remember(struct visit *v, uint16_t status, struct slice body) {
-    return driver_remember(v->daemon->driver, v->namespace_name, v->key, v->fingerprint, status, body);
+    struct remembered answer = { .http = status, .body = body };
+    memcpy(answer.fingerprint, v->fingerprint, sizeof answer.fingerprint);
+    return driver_remember(v->daemon->driver, v->namespace_name, v->key, &answer);
 }
 
 int keyed_mark(struct visit *v, struct slice mark) {

@@ -144,14 +144,13 @@ static void say(struct life *l, const char *gid, uint32_t attempt, uint8_t verdi
 
 /* Answers and audit lines stand between the records of transactions, and are nobody's events. */
 static void other_entries(struct life *l) {
-    static const uint8_t fingerprint[32] = { 1 };
+    const struct remembered answer = { .fingerprint = { 1 }, .http = 200, .body = SLICE("{}") };
     char key[16];
     struct event note = { .kind = EVENT_NOTE, .who = SLICE("anna"), .text = SLICE("hello") };
     step(l, &note);
     snprintf(key, sizeof key, "k%llu", (unsigned long long)l->batch);
-    assert_int_equal(engine_answer_save(l->engine, SLICE("default"), slice_text(key), fingerprint, 200,
-                                        SLICE("{}"), l->now_ms, &l->effects),
-                     0);
+    assert_int_equal(
+        engine_answer_save(l->engine, SLICE("default"), slice_text(key), &answer, l->now_ms, &l->effects), 0);
 }
 
 /* Transactions first ... last - 1, each over three batches that it shares with its neighbours; the last ones

@@ -387,18 +387,20 @@ static bool replay(struct world *w, struct ask *ask, uint8_t lookup) {
     return true;
 }
 
-static int save_answer(struct world *w, struct ask *ask, uint16_t http, struct slice body) {
-    return engine_answer_save(w->driver.engine, SLICE("default"), ask->keyed->key,
-                              ask->plan->request.fingerprint, http, body, steady_ms(w),
+static int save_answer(struct world *w, struct ask *ask, uint64_t about, uint16_t http, struct slice body) {
+    struct remembered answer = { .about = about, .http = http, .body = body };
+
+    memcpy(answer.fingerprint, ask->plan->request.fingerprint, sizeof answer.fingerprint);
+    return engine_answer_save(w->driver.engine, SLICE("default"), ask->keyed->key, &answer, steady_ms(w),
                               &w->driver.gathering->effects);
 }
 
 /* Every other key is marked first, as by a request that waits: the answer takes the mark's place. */
 static void remember(struct world *w, struct ask *ask, const struct told *told) {
-    int result = ask->number % 2 == 0 ? 0 : save_answer(w, ask, 0, SLICE("mark"));
+    int result = ask->number % 2 == 0 ? 0 : save_answer(w, ask, told->id, 0, SLICE("mark"));
 
     if (result == 0)
-        result = save_answer(w, ask, 200, slice_of((const char *)told, sizeof *told));
+        result = save_answer(w, ask, told->id, 200, slice_of((const char *)told, sizeof *told));
     if (result != 0)
         world_fail(w, FAILURE_CORRECTNESS, "I-G8", "an answer cannot be saved: %s", err_text(result));
 }

@@ -71,6 +71,23 @@ void waiters_final(struct waiters *ws, const struct transaction *t) {
     }
 }
 
+/* Removing moves others, sometimes behind the place where the walk stands: another walk finds them. */
+void waiters_take_back(struct waiters *ws, struct id_set set) {
+    for (bool again = true; again;) {
+        again = false;
+        for (size_t i = 0; i < ws->table.capacity;) {
+            struct waiter *w = ws->table.slots[i].item;
+            if (w == NULL || !id_set_has(set, w->transaction)) {
+                i++;
+                continue;
+            }
+            waiters_remove(w);
+            w->wake(w, NULL);
+            again = true;
+        }
+    }
+}
+
 void waiters_expire(struct waiters *ws) {
     for (size_t i = 0; i < ws->table.capacity;) {
         struct waiter *w = ws->table.slots[i].item;

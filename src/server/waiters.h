@@ -1,7 +1,8 @@
 /* Waiters: requests that wait until a transaction is final, or for their time to run out (?wait=).
  *
  * A waiter lives in its owner's struct. It is woken once: with the transaction when that became final, during
- * the step that made it so, or with NULL when the time is up. One thread. */
+ * the step that made it so, or with NULL when the time is up or there will be no such transaction. One
+ * thread. */
 #ifndef SERVER_WAITERS_H
 #define SERVER_WAITERS_H
 
@@ -10,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/table.h"
+#include "model/id_set.h"
 #include "model/transaction.h"
 #include "net/timer.h"
 
@@ -37,6 +39,8 @@ int waiters_add(struct waiters *ws, struct waiter *w, uint64_t transaction, uint
 void waiters_remove(struct waiter *w);
 /* This transaction is final: wake everybody who waits for it. */
 void waiters_final(struct waiters *ws, const struct transaction *t);
+/* These transactions never were: wake everybody who waits for one, with NULL. */
+void waiters_take_back(struct waiters *ws, struct id_set set);
 /* Time is up for everybody (the daemon stops). */
 void waiters_expire(struct waiters *ws);
 

@@ -59,6 +59,32 @@ static void everybody_who_waits_is_woken_once(void **state) {
     loop_free(loop);
 }
 
+static void who_waits_for_what_never_was_is_woken(void **state) {
+    struct loop *loop;
+    struct waiters ws;
+    static struct guest guests[200];
+    uint64_t ids[50];
+    (void)state;
+    assert_int_equal(loop_new(&loop, NULL), 0);
+    waiters_init(&ws, loop);
+    for (size_t i = 0; i < 200; i++)
+        wait_for(&ws, &guests[i], 1 + i / 2, 10000);
+    waiters_take_back(&ws, (struct id_set){ 0 });
+    assert_int_equal(waiters_count(&ws), 200);
+    for (size_t i = 0; i < 50; i++)
+        ids[i] = 1 + 2 * i;
+    waiters_take_back(&ws, (struct id_set){ .ids = ids, .count = 50 });
+    assert_int_equal(waiters_count(&ws), 100);
+    for (size_t i = 0; i < 200; i++) {
+        uint64_t id = 1 + i / 2;
+        assert_int_equal(guests[i].woken, id % 2 == 1 ? 1 : 0);
+        assert_null(guests[i].with);
+        waiters_remove(&guests[i].waiter);
+    }
+    waiters_done(&ws);
+    loop_free(loop);
+}
+
 static void time_runs_out(void **state) {
     struct loop *loop;
     struct waiters ws;
@@ -109,6 +135,7 @@ static void a_crowd(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(everybody_who_waits_is_woken_once),
+        cmocka_unit_test(who_waits_for_what_never_was_is_woken),
         cmocka_unit_test(time_runs_out),
         cmocka_unit_test(a_crowd),
     };

@@ -1,6 +1,8 @@
 #include "model/id_set.h"
 
 void id_range_add(struct id_range *range, uint64_t id) {
+    if (id == 0)
+        return;
     if (range->first == 0 || id < range->first)
         range->first = id;
     if (id > range->last)

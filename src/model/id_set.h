@@ -18,7 +18,7 @@ struct id_set {
     size_t count;
 };
 
-/* Make the range reach to this id, too. */
+/* Make the range reach to this id, too; 0 changes nothing. */
 void id_range_add(struct id_range *range, uint64_t id);
 
 bool id_set_has(struct id_set set, uint64_t id);

@@ -14,6 +14,7 @@ static void a_range_reaches_to_what_is_added(void **state) {
     id_range_add(&range, 9);
     id_range_add(&range, 3);
     id_range_add(&range, 5);
+    id_range_add(&range, 0);
     assert_true(range.first == 3 && range.last == 9);
 }
 

@@ -65,6 +65,7 @@ static void put_transaction(struct visit *v, const struct transaction *t) {
     if (!list_filter_matches(&v->query.filter, t))
         return;
     v->part.list.shown++;
+    visit_shows(v, t);
     render_item(&v->part.list.writer, t);
 }
 
@@ -129,7 +130,7 @@ static uint64_t approximate_total(const struct daemon *d) {
     struct chores_figures chores;
     engine_figures(d->engine, &engine);
     chores_figures(d->chores, &chores);
-    uint64_t ever = d->rows_at_start + engine.submitted;
+    uint64_t ever = d->rows_at_start + engine.submitted - engine.taken_back;
     return ever > chores.purged ? ever - chores.purged : 0;
 }
 

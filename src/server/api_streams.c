@@ -344,6 +344,14 @@ static void on_begun(struct driver_seal *seal) {
         (void)pump(v);
 }
 
+static void on_stream_taken_back(struct driver_seal *seal) {
+    struct visit *v = CHAIN_OWNER(seal, struct visit, seal);
+    if (v->answered)
+        leave(v);
+    else
+        visit_taken_back(v);
+}
+
 static void begin_stream(struct visit *v, const struct transaction *t) {
     struct buffer *text = &v->exchange.body_pieces;
     v->part.stream.transaction = t->id;
@@ -351,7 +359,9 @@ static void begin_stream(struct visit *v, const struct transaction *t) {
     v->part.stream.over = status_is_final(t->status);
     buffer_clear(text);
     (void)add_records(v, t, text);
+    visit_shows(v, t);
     v->seal.open = on_begun;
+    v->seal.taken_back = on_stream_taken_back;
     driver_seal(v->daemon->driver, &v->seal);
 }
 
@@ -365,6 +375,7 @@ static void list_timeline(struct visit *v, const struct transaction *t) {
         visit_refuse_sealed(v, &p);
         return;
     }
+    visit_shows(v, t);
     visit_answer_sealed(v, 200, json);
 }
 

@@ -19,11 +19,6 @@ static void render_to_scratch(struct visit *v, const struct transaction *t) {
     render_transaction(&w, NULL, t);
 }
 
-static void answer_state(struct visit *v, const struct transaction *t, uint16_t status) {
-    render_to_scratch(v, t);
-    visit_answer_sealed(v, status, json);
-}
-
 static uint16_t unfinished_status(const struct visit *v) {
     /* A command that was obeyed answers 200 unless it was asked to wait, or begins phase two. */
     switch (v->match.route->id) {
@@ -36,21 +31,43 @@ static uint16_t unfinished_status(const struct visit *v) {
     }
 }
 
+/* The newest state finds no room on the disk, and an older one answers as well: the newest that is durable.
+ */
+static void on_state_stuck(struct driver_seal *seal) {
+    struct visit *v = CHAIN_OWNER(seal, struct visit, seal);
+    const struct transaction *t;
+    int code = engine_find_durable(v->daemon->engine, seal->shows.last, &t);
+    if (code == ERR_NOT_FOUND) {
+        exchange_send(&v->exchange); /* the history has all of it */
+        return;
+    }
+    if (code != 0) {
+        visit_stuck(v);
+        return;
+    }
+    render_to_scratch(v, t);
+    visit_answer_unsealed(v, status_is_final(t->status) ? 200 : unfinished_status(v), json);
+}
+
+static void answer_state(struct visit *v, const struct transaction *t, uint16_t status) {
+    render_to_scratch(v, t);
+    visit_shows(v, t);
+    visit_answer_sealed(v, status, json);
+    if (v->match.route->id == ROUTE_SUBMIT || v->match.route->id == ROUTE_SHOW)
+        v->seal.stuck = on_state_stuck;
+}
+
 static void woken(struct waiter *w, const struct transaction *t) {
     struct visit *v = CHAIN_OWNER(w, struct visit, waiter);
-    struct problem p;
     if (t != NULL) {
         answer_state(v, t, 200);
         return;
     }
     t = engine_find(v->daemon->engine, STORED_TRANSACTION, v->namespace_name, v->ask.event.gid);
-    if (t != NULL) {
+    if (t != NULL)
         answer_state(v, t, status_is_final(t->status) ? 200 : 202);
-        return;
-    }
-    problem_init(&p, PROBLEM_BUSY);
-    p.retry_after_ms = 1000;
-    visit_refuse(v, &p);
+    else
+        visit_taken_back(v); /* whoever waits is woken by the end of a transaction, before it leaves memory */
 }
 
 /* The state now, or the final one if it comes in time. Whoever waits may be gone before the answer, and so
@@ -132,7 +149,10 @@ static void remember_key(struct visit *v) {
 static bool key_is_taken(struct visit *v) {
     const struct remembered *before =
         v->key.length == 0 ? NULL : engine_answer_find(v->daemon->engine, v->namespace_name, v->key);
-    return before != NULL && memcmp(before->fingerprint, v->fingerprint, sizeof before->fingerprint) != 0;
+    if (before == NULL || memcmp(before->fingerprint, v->fingerprint, sizeof before->fingerprint) == 0)
+        return false;
+    id_range_add(&v->seal.shows, before->about);
+    return true;
 }
 
 static void answered(struct driver_ask *ask, const struct reply *reply) {
@@ -141,6 +161,7 @@ static void answered(struct driver_ask *ask, const struct reply *reply) {
         refuse_unasked(v);
         return;
     }
+    visit_shows(v, reply->transaction);
     switch (reply->kind) {
     case REPLY_REPEATED:
         if (v->key.length > 0)
@@ -170,12 +191,9 @@ static void ask(struct visit *v, uint8_t kind) {
     driver_ask(v->daemon->driver, &v->ask);
 }
 
-/* 0, or the visit was refused because new work has to wait. */
-static int admit_new(struct visit *v) {
+static void refuse_new(struct visit *v, enum driver_admission admission) {
     struct problem p;
-    switch (daemon_admission(v->daemon)) {
-    case DRIVER_ADMITS:
-        return 0;
+    switch (admission) {
     case DRIVER_NO_SPACE:
         problem_init(&p, PROBLEM_DISK_FULL);
         PROBLEM_NOTE(&p, setting, SLICE("store.low_water"));
@@ -189,6 +207,14 @@ static int admit_new(struct visit *v) {
     }
     p.retry_after_ms = 1000;
     visit_refuse(v, &p);
+}
+
+/* 0, or the visit was refused because new work has to wait. */
+static int admit_new(struct visit *v) {
+    enum driver_admission admission = daemon_admission(v->daemon);
+    if (admission == DRIVER_ADMITS)
+        return 0;
+    refuse_new(v, admission);
     return ERR_AGAIN;
 }
 
@@ -220,6 +246,35 @@ static int make_gid(struct visit *v) {
     return submission_fresh_gid(random, &v->exchange.arena, &request->gid);
 }
 
+static void shown_for_submit(struct driver_ask *a, const struct reply *reply) {
+    struct visit *v = CHAIN_OWNER(a, struct visit, ask);
+    if (reply == NULL)
+        refuse_unasked(v);
+    else if (reply->transaction != NULL)
+        ask(v, EVENT_SUBMIT);
+    else if (reply->kind == REPLY_NOT_FOUND)
+        refuse_new(v, DRIVER_NO_SPACE);
+    else
+        refuse_reply(v, reply);
+}
+
+/* 507 says that the transaction does not exist, so it is not said to the repeat of one that only the history
+ * knows. True when the visit was answered or is asking. */
+static bool has_to_wait(struct visit *v) {
+    enum driver_admission admission = daemon_admission(v->daemon);
+    if (admission == DRIVER_ADMITS)
+        return false;
+    if (admission != DRIVER_NO_SPACE || v->part.submit.gid_is_fresh) {
+        refuse_new(v, admission);
+        return true;
+    }
+    v->ask.event.kind = EVENT_SHOW;
+    v->ask.event.namespace_name = v->namespace_name;
+    v->ask.answer = shown_for_submit;
+    driver_ask(v->daemon->driver, &v->ask);
+    return true;
+}
+
 void api_submit(struct visit *v) {
     struct transaction_request *request = &v->part.submit;
     struct submission_options options = submission_options(v);
@@ -238,13 +293,13 @@ void api_submit(struct visit *v) {
         visit_refuse(v, &p);
         return;
     }
-    /* A repeat is answered whatever the disk says: it writes nothing. */
-    if (engine_find(v->daemon->engine, STORED_TRANSACTION, v->namespace_name, request->gid) == NULL &&
-        admit_new(v) != 0)
-        return;
     request->principal = slice_text(v->who);
     v->ask.event.request = request;
     v->ask.event.gid = request->gid;
+    /* A repeat is answered whatever the disk says: it writes nothing. */
+    if (engine_find(v->daemon->engine, STORED_TRANSACTION, v->namespace_name, request->gid) == NULL &&
+        has_to_wait(v))
+        return;
     ask(v, EVENT_SUBMIT);
 }
 
@@ -333,10 +388,13 @@ static void register_with(struct visit *v, const struct transaction *t) {
     struct problem p;
     if (submission_decode_branch(v->exchange.body, &options, t, &v->exchange.arena, &v->part.branch.request,
                                  v->part.branch.fingerprint, &p) != 0) {
+        visit_shows(v, t);
         visit_refuse_sealed(v, &p);
         return;
     }
-    if (!status_is_final(t->status) && admit_new(v) != 0)
+    /* The repeat of one that is there writes nothing. */
+    bool is_new = !status_is_final(t->status) && transaction_branch(t, v->part.branch.request.id) < 0;
+    if (is_new && admit_new(v) != 0)
         return;
     v->ask.event.branch = &v->part.branch.request;
     v->ask.event.branch_id = v->part.branch.request.id;

@@ -53,6 +53,7 @@ struct driver {
     uint64_t opened_us;      /* when the last batch became durable */
     uint64_t refused_ms;     /* since when the batch in flight finds no room; 0: it does not */
     uint64_t offer_again_ms; /* when to offer it again; 0: it is at the store */
+    bool may_be_there;       /* an earlier offer of it was neither taken nor refused */
     bool tick_waits;         /* the gathering turn has no room for due work: it is the next turn's */
     struct driver_figures figures;
 };
@@ -308,6 +309,7 @@ static void ship(struct driver *d) {
     swap_turns(d);
     d->shipped_us = d->port.now_us(d->port.self);
     d->offer_again_ms = 0;
+    d->may_be_there = false;
     d->last_entries = turn->effects.entry_count;
     uint64_t seq = d->batch++;
     engine_turn(d->engine, d->batch);
@@ -377,18 +379,59 @@ static void count_batch(struct driver *d) {
     d->figures.durable = d->batch - 1;
 }
 
+/* Move the seals that may show one of these to another chain: while they are told, others come and go. */
+static void sort_out(struct turn *turn, struct id_set set, struct chain *to) {
+    for (struct chain *link = turn->seals.next, *next; link != &turn->seals; link = next) {
+        next = link->next;
+        if (!id_set_meets(set, CHAIN_OWNER(link, struct driver_seal, link)->shows))
+            continue;
+        chain_remove(link);
+        chain_add_last(to, link);
+    }
+}
+
+/* What is new goes, so that the rest needs less room and whoever asked for it knows at once. */
+static void take_back(struct driver *d) {
+    struct effects *turns[] = { &d->flight->effects, &d->gathering->effects };
+    size_t kept = d->may_be_there ? 1 : 0;
+    struct chain told;
+    struct id_set set = engine_take_back(d->engine, d->batch - 1 + kept, turns + kept, 2 - kept);
+    if (set.count == 0)
+        return;
+    chain_init(&told);
+    sort_out(d->flight, set, &told);
+    sort_out(d->gathering, set, &told);
+    d->port.taken_back(d->port.self, set);
+    while (!chain_empty(&told)) {
+        struct driver_seal *seal = CHAIN_OWNER(told.next, struct driver_seal, link);
+        chain_remove(&seal->link);
+        seal->taken_back(seal);
+    }
+    d->tick_waits = false;
+    take_late(d); /* there may be room now; what is new of it goes with the next refusal */
+}
+
+/* Nothing of the batch has left, so nothing is lost by offering it again; a store that has it already says
+ * so. */
+static void put_off(struct driver *d, int code) {
+    uint64_t now = d->port.now_ms(d->port.self);
+    d->offer_again_ms = now + AGAIN_MS;
+    if (code == ERR_UNKNOWN) {
+        d->may_be_there = true;
+        return;
+    }
+    if (d->refused_ms == 0)
+        d->refused_ms = now;
+    take_back(d);
+}
+
 void driver_appended(struct driver *d, int code, const char *say) {
     struct turn *turn = d->flight;
     assert(turn != NULL);
     if (d->dead)
         return;
     if (code == ERR_SPACE || code == ERR_UNKNOWN) {
-        /* Nothing of it has left, so nothing is lost by offering the very same batch again; a store that has
-         * it already says so. */
-        uint64_t now = d->port.now_ms(d->port.self);
-        if (code == ERR_SPACE && d->refused_ms == 0)
-            d->refused_ms = now;
-        d->offer_again_ms = now + AGAIN_MS;
+        put_off(d, code);
         return;
     }
     if (code != 0) {

@@ -8,6 +8,11 @@
  * Memory runs ahead of the disk between step and save, so every answer, whatever it says, is rendered right
  * after its step and leaves through a seal: it waits for all batches that hold what it shows.
  *
+ * When the disk has no room for a batch, what was asked for in it or in the turn that gathers is taken back
+ * (engine_take_back): whoever was to be shown some of it is told so, and the rest of the batch is offered
+ * again until it is saved. A batch that was answered ERR_UNKNOWN before may be there: nothing of it is taken
+ * back.
+ *
  * The driver decides nothing and waits for nothing: the clock, the store, the sink and everybody who watches
  * are behind struct driver_port, which the daemon fills with the real ones and tests with theirs. Port
  * functions return at once; what they begin is reported back by the driver_* function named beside each.
@@ -29,7 +34,11 @@ struct driver;
  * when idle. */
 struct driver_seal {
     struct chain link;
+    struct id_range shows; /* the transactions, messages and notifications that it shows lie in it */
     void (*open)(struct driver_seal *seal); /* the seal is idle again when this is called */
+    /* A transaction that it shows never was: say something else now. Idle again, too. Set when
+     * `shows` is. */
+    void (*taken_back)(struct driver_seal *seal);
     /* The disk has had no room for a while: say something else now, or NULL to wait on. Idle again, too. */
     void (*stuck)(struct driver_seal *seal);
 };
@@ -63,7 +72,11 @@ struct driver_port {
     void (*call)(void *self, const struct call *call); /* -> driver_outcome, exactly once */
     /* During a step: a transaction has new records. */
     void (*changed)(void *self, const struct change *change);
-    /* This batch, of so many entries, is durable, and its envelope is about to be opened. */
+    /* The disk has no room, and these transactions never were: nobody may wait for one or be told of it. The
+     * seals that show one are told next. */
+    void (*taken_back)(void *self, struct id_set set);
+    /* This batch, of so many entries (none, when all of them were taken back), is
+     * durable, and its envelope is about to be opened. */
     void (*durable)(void *self, uint64_t seq, struct slice batch, uint32_t entries);
     /* The store failed for good: nothing more will leave. code is ERR_IO, ERR_FENCED, ERR_MEMORY ... */
     void (*stop)(void *self, int code, const char *say);

@@ -29,6 +29,8 @@ struct world {
     struct call calls[MANY];
     size_t call_count;
     uint64_t durable;
+    uint64_t taken_back[64]; /* as told last */
+    size_t taken_back_count;
     int stopped;
 };
 
@@ -43,6 +45,7 @@ struct asker {
     uint8_t reply; /* kind of the reply; 255: the history could not be asked */
     bool answered;
     bool open; /* the sealed answer left */
+    bool taken_back;
 };
 
 static uint64_t now_ms(void *self) {
@@ -87,9 +90,20 @@ static void changed(void *self, const struct change *change) {
     (void)change;
 }
 
+static void taken_back(void *self, struct id_set set) {
+    struct world *w = self;
+    assert_in_range(set.count, 1, sizeof w->taken_back / sizeof *w->taken_back);
+    memcpy(w->taken_back, set.ids, set.count * sizeof *set.ids);
+    w->taken_back_count = set.count;
+}
+
+static bool is_taken_back(const struct world *w, const struct driver_seal *seal) {
+    return id_set_meets((struct id_set){ w->taken_back, w->taken_back_count }, seal->shows);
+}
+
 static void durable(void *self, uint64_t seq, struct slice batch, uint32_t entries) {
     struct world *w = self;
-    assert_true(entries > 0);
+    assert_int_equal(entries > 0, batch.length > 0);
     assert_true(batch.length == w->batch_length);
     w->durable = seq;
 }
@@ -124,6 +138,7 @@ static void world_open(struct world *w) {
                                 .find = find,
                                 .call = call,
                                 .changed = changed,
+                                .taken_back = taken_back,
                                 .durable = durable,
                                 .stop = stop };
     assert_int_equal(engine_new(&w->engine, &options, NULL), 0);
@@ -141,12 +156,22 @@ static void opened(struct driver_seal *seal) {
     CHAIN_OWNER(seal, struct asker, seal)->open = true;
 }
 
+static void told_taken_back(struct driver_seal *seal) {
+    struct asker *a = CHAIN_OWNER(seal, struct asker, seal);
+    assert_false(a->open);
+    a->taken_back = true;
+}
+
 static void answered(struct driver_ask *ask, const struct reply *reply) {
     struct asker *a = CHAIN_OWNER(ask, struct asker, ask);
     assert_false(a->answered);
     a->answered = true;
     a->reply = reply == NULL ? 255 : reply->kind;
+    a->seal.shows = (struct id_range){ 0 };
+    if (reply != NULL && reply->transaction != NULL)
+        id_range_add(&a->seal.shows, reply->transaction->id);
     a->seal.open = opened;
+    a->seal.taken_back = told_taken_back;
     driver_seal(a->world->driver, &a->seal);
 }
 
@@ -274,42 +299,149 @@ static void an_answer_without_saves_waits_for_what_it_shows(void **state) {
     world_close(&w);
 }
 
-static void a_batch_without_room_is_offered_again_unchanged(void **state) {
+/* A transaction that is durable and has a call out. */
+static void begin_old(struct world *w, struct asker *a) {
+    submit(w, a, "old", SLICE_NONE);
+    driver_flush(w->driver);
+    driver_appended(w->driver, 0, "");
+    assert_true(a->open);
+    assert_int_equal(w->call_count, 1);
+}
+
+static void offer_again(struct world *w, int code) {
+    size_t appends = w->appends;
+    w->now_ms = driver_due(w->driver);
+    driver_flush(w->driver);
+    assert_int_equal(w->appends, appends + 1);
+    driver_appended(w->driver, code, "");
+}
+
+static void what_is_old_is_offered_again_unchanged(void **state) {
     struct world w;
-    struct asker a, b;
+    struct asker old, question;
     char before[64];
     (void)state;
     world_open(&w);
-    submit(&w, &a, "a", SLICE_NONE);
+    begin_old(&w, &old);
+    done(&w, &w.calls[0]);
+    show(&w, &question, "old");
     driver_flush(w.driver);
     memcpy(before, w.batch, sizeof before);
     size_t length = w.batch_length;
     driver_appended(w.driver, ERR_SPACE, "no space");
     assert_int_equal(driver_admission(w.driver), DRIVER_NO_SPACE);
     assert_true(driver_due(w.driver) > w.now_ms);
-    submit(&w, &b, "b", SLICE_NONE);
     driver_flush(w.driver);
-    assert_int_equal(w.appends, 1);
-    for (size_t tries = 2; tries < 5; tries++) {
-        w.now_ms = driver_due(w.driver);
-        driver_flush(w.driver);
-        assert_int_equal(w.appends, tries);
-        assert_true(w.appended == 8);
+    assert_int_equal(w.appends, 2);
+    for (int tries = 0; tries < 3; tries++) {
+        offer_again(&w, tries % 2 == 0 ? ERR_SPACE : ERR_UNKNOWN);
+        assert_true(w.appended == 9);
         assert_int_equal(w.batch_length, length);
-        assert_memory_equal(before, w.batch, sizeof before);
-        assert_false(a.open);
-        driver_appended(w.driver, tries % 2 == 0 ? ERR_SPACE : ERR_UNKNOWN, "again");
+        assert_memory_equal(before, w.batch, length < sizeof before ? length : sizeof before);
+        assert_false(question.open);
     }
+    assert_int_equal(w.taken_back_count, 0);
     assert_true(driver_stuck_ms(w.driver) > 0);
-    w.now_ms = driver_due(w.driver);
+    offer_again(&w, 0);
+    assert_true(question.open);
+    assert_false(question.taken_back);
+    assert_int_equal(driver_admission(w.driver), DRIVER_ADMITS);
+    assert_int_equal(w.stopped, 0);
+    world_close(&w);
+}
+
+static void what_is_new_is_taken_back(void **state) {
+    struct world w;
+    struct asker old, a, b, repeat, other, question, again;
+    (void)state;
+    world_open(&w);
+    begin_old(&w, &old);
+    submit(&w, &a, "a", SLICE_NONE);
+    done(&w, &w.calls[0]);
+    driver_flush(w.driver);
+    size_t length = w.batch_length;
+    /* The turn that gathers has more of it, and something new of its own. */
+    submit(&w, &repeat, "a", SLICE_NONE);
+    submit(&w, &b, "b", SLICE_NONE);
+    show(&w, &question, "a");
+    show(&w, &other, "old");
+    prepare(&w, &again, EVENT_SUSPEND, "a");
+    driver_ask(w.driver, &again.ask);
+    driver_appended(w.driver, ERR_SPACE, "no space");
+    assert_true(a.taken_back);
+    assert_true(repeat.taken_back);
+    assert_true(b.taken_back);
+    assert_true(question.taken_back);
+    assert_true(again.taken_back);
+    assert_false(other.taken_back);
+    assert_true(is_taken_back(&w, &a.seal));
+    assert_true(is_taken_back(&w, &b.seal));
+    assert_false(is_taken_back(&w, &old.seal));
+    assert_null(engine_find(w.engine, STORED_TRANSACTION, SLICE("default"), SLICE("a")));
+    /* The rest is saved: what the old one did, and that somebody tried to suspend. */
+    offer_again(&w, ERR_SPACE);
+    assert_true(w.batch_length > 0);
+    assert_true(w.batch_length < length);
+    offer_again(&w, 0);
+    driver_flush(w.driver);
+    driver_appended(w.driver, 0, "");
+    assert_true(other.open);
+    assert_int_equal(w.call_count, 1); /* nothing of the new ones was called */
+    assert_true(driver_idle(w.driver));
+    /* And may be asked for again, as anything: the history is asked first, for the filter knows the gid. */
+    submit(&w, &a, "a", SLICE("{}"));
+    driver_found(w.driver, w.loading, ERR_NOT_FOUND, SLICE_NONE);
+    assert_int_equal(a.reply, REPLY_ACCEPTED);
+    assert_false(is_taken_back(&w, &a.seal));
     driver_flush(w.driver);
     driver_appended(w.driver, 0, "");
     assert_true(a.open);
-    assert_int_equal(driver_admission(w.driver), DRIVER_ADMITS);
+    assert_int_equal(w.call_count, 2);
+    world_close(&w);
+}
+
+/* With nothing left the batch is offered all the same: that is how the driver learns that there is room. */
+static void an_empty_batch_finds_out_that_there_is_room(void **state) {
+    struct world w;
+    struct asker a;
+    (void)state;
+    world_open(&w);
+    submit(&w, &a, "a", SLICE_NONE);
     driver_flush(w.driver);
-    driver_appended(w.driver, 0, "");
-    assert_true(b.open);
-    assert_int_equal(w.stopped, 0);
+    driver_appended(w.driver, ERR_SPACE, "no space");
+    assert_true(a.taken_back);
+    offer_again(&w, ERR_SPACE);
+    assert_int_equal(w.batch_length, 0);
+    assert_int_equal(driver_admission(w.driver), DRIVER_NO_SPACE);
+    offer_again(&w, 0);
+    assert_true(w.appended == 8);
+    assert_int_equal(driver_admission(w.driver), DRIVER_ADMITS);
+    assert_true(driver_idle(w.driver));
+    world_close(&w);
+}
+
+static void a_batch_that_may_be_there_is_never_changed(void **state) {
+    struct world w;
+    struct asker a, b;
+    (void)state;
+    world_open(&w);
+    submit(&w, &a, "a", SLICE_NONE);
+    driver_flush(w.driver);
+    size_t length = w.batch_length;
+    driver_appended(w.driver, ERR_UNKNOWN, "no answer");
+    submit(&w, &b, "b", SLICE_NONE);
+    offer_again(&w, ERR_SPACE);
+    assert_false(a.taken_back);
+    assert_true(b.taken_back); /* it was never offered */
+    offer_again(&w, 0);
+    assert_int_equal(w.batch_length, length);
+    assert_true(a.open);
+    assert_int_equal(w.call_count, 1);
+    /* The next batch has no such past. */
+    submit(&w, &b, "c", SLICE_NONE);
+    driver_flush(w.driver);
+    driver_appended(w.driver, ERR_SPACE, "no space");
+    assert_true(b.taken_back);
     world_close(&w);
 }
 
@@ -319,25 +451,25 @@ static void said_stuck(struct driver_seal *seal) {
 
 static void who_waits_for_a_full_disk_can_be_told(void **state) {
     struct world w;
-    struct asker a, b;
+    struct asker old, a, b;
     (void)state;
     world_open(&w);
-    submit(&w, &a, "a", SLICE_NONE);
+    begin_old(&w, &old);
+    prepare(&w, &a, EVENT_SUSPEND, "old");
+    driver_ask(w.driver, &a.ask);
     driver_flush(w.driver);
     driver_appended(w.driver, ERR_SPACE, "no space");
-    submit(&w, &b, "b", SLICE_NONE);
+    show(&w, &b, "old");
     a.seal.stuck = said_stuck;
     driver_release_stuck(w.driver);
     assert_false(a.answered);
     assert_true(b.answered); /* it has nothing else to say */
-    w.now_ms = driver_due(w.driver);
-    driver_flush(w.driver);
-    driver_appended(w.driver, 0, "");
+    assert_false(b.open);
+    offer_again(&w, 0);
     assert_false(a.open);
-    driver_flush(w.driver);
-    driver_appended(w.driver, 0, "");
     assert_true(b.open);
-    assert_int_equal(w.call_count, 2); /* both were accepted all the same */
+    assert_true(engine_find(w.engine, STORED_TRANSACTION, SLICE("default"), SLICE("old"))
+                    ->suspended); /* done all the same */
     world_close(&w);
 }
 
@@ -478,6 +610,40 @@ static void what_does_not_fit_goes_with_the_next_turn(void **state) {
     world_close(&w);
 }
 
+/* Who found the turn full is not left waiting for a disk that has no room: the turn has some now. */
+static void what_did_not_fit_is_taken_back_too(void **state) {
+    enum { COUNT = 40, BYTES = 250 * 1024 };
+    struct world w;
+    static struct asker askers[COUNT];
+    char *payload = malloc(BYTES);
+    size_t told = 0;
+    (void)state;
+    assert_non_null(payload);
+    memset(payload, 'x', BYTES);
+    world_open(&w);
+    for (int i = 0; i < COUNT; i++) {
+        char gid[16];
+        snprintf(gid, sizeof gid, "t%d", i);
+        submit(&w, &askers[i], gid, slice_of(payload, BYTES));
+        if (i == 0)
+            driver_flush(w.driver);
+    }
+    assert_false(askers[COUNT - 1].answered);
+    driver_appended(w.driver, ERR_SPACE, "no space");
+    for (int round = 0; round < 10 && told < COUNT; round++) {
+        offer_again(&w, ERR_SPACE);
+        told = 0;
+        for (int i = 0; i < COUNT; i++)
+            told += askers[i].taken_back;
+    }
+    assert_int_equal(told, COUNT);
+    offer_again(&w, 0);
+    assert_true(driver_idle(w.driver));
+    assert_int_equal(w.call_count, 0);
+    free(payload);
+    world_close(&w);
+}
+
 /* A full turn behind a slow disk: due work cannot be done before the next one, so it asks for no round. */
 static void due_work_waits_for_a_turn_with_room(void **state) {
     /* Together just under a turn: a few deadlines fit behind them, not all. */
@@ -586,12 +752,16 @@ int main(void) {
         cmocka_unit_test(nothing_leaves_before_its_batch_is_durable),
         cmocka_unit_test(one_batch_is_in_flight_and_the_next_gathers),
         cmocka_unit_test(an_answer_without_saves_waits_for_what_it_shows),
-        cmocka_unit_test(a_batch_without_room_is_offered_again_unchanged),
+        cmocka_unit_test(what_is_old_is_offered_again_unchanged),
+        cmocka_unit_test(what_is_new_is_taken_back),
+        cmocka_unit_test(an_empty_batch_finds_out_that_there_is_room),
+        cmocka_unit_test(a_batch_that_may_be_there_is_never_changed),
         cmocka_unit_test(who_waits_for_a_full_disk_can_be_told),
         cmocka_unit_test(a_failed_sync_stops_everything),
         cmocka_unit_test(outcomes_make_the_next_turn_and_end_the_story),
         cmocka_unit_test(the_history_is_asked),
         cmocka_unit_test(what_does_not_fit_goes_with_the_next_turn),
+        cmocka_unit_test(what_did_not_fit_is_taken_back_too),
         cmocka_unit_test(due_work_waits_for_a_turn_with_room),
         cmocka_unit_test(nothing_leaves_once_abandoned),
         cmocka_unit_test(new_work_waits_for_a_slow_disk),

@@ -77,6 +77,7 @@ static void asked(struct driver_ask *ask, const struct reply *reply) {
         return;
     }
     if (reply->transaction != NULL) {
+        visit_shows(v, reply->transaction);
         keyed_refuse(v);
         return;
     }
@@ -108,6 +109,8 @@ void keyed_enter(struct visit *v, void (*route)(struct visit *v)) {
     }
     const struct remembered *before = engine_answer_find(v->daemon->engine, v->namespace_name, v->key);
     const struct visit *other = running(v);
+    if (before != NULL)
+        id_range_add(&v->seal.shows, before->about);
     if ((before != NULL && !is_same(v, before->fingerprint)) ||
         (other != NULL && !is_same(v, other->fingerprint))) {
         keyed_refuse(v);
@@ -134,7 +137,7 @@ void keyed_enter(struct visit *v, void (*route)(struct visit *v)) {
 }
 
 static int remember(struct visit *v, uint16_t status, struct slice body) {
-    struct remembered answer = { .http = status, .body = body };
+    struct remembered answer = { .about = v->seal.shows.last, .http = status, .body = body };
     memcpy(answer.fingerprint, v->fingerprint, sizeof answer.fingerprint);
     return driver_remember(v->daemon->driver, v->namespace_name, v->key, &answer);
 }

@@ -99,6 +99,7 @@ static void put_engine(const struct daemon *d, struct buffer *to) {
     struct engine_figures f;
     engine_figures(d->engine, &f);
     put(to, METRIC_SUBMITTED, f.submitted);
+    put(to, METRIC_TAKEN_BACK, f.taken_back);
     head(to, METRIC_FINISHED);
     for (uint8_t s = 1; s < STATUS_END; s++)
         if (status_is_final(s))

@@ -72,6 +72,10 @@ static void changed(void *self, const struct change *change) {
     events_changed(self, change);
 }
 
+static void taken_back(void *self, struct id_set set) {
+    waiters_take_back(&((struct daemon *)self)->waiters, set);
+}
+
 static void durable(void *self, uint64_t seq, struct slice batch, uint32_t entries) {
     struct daemon *d = self;
     events_durable(d, seq, batch, entries);
@@ -93,6 +97,7 @@ struct driver_port ports_driver(struct daemon *d) {
         .find = find,
         .call = call,
         .changed = changed,
+        .taken_back = taken_back,
         .durable = durable,
         .stop = stop,
     };

@@ -37,9 +37,35 @@ static void on_sealed(struct driver_seal *seal) {
     CRASH_POINT(REPLY_SENT);
 }
 
-/* The batch that would make the answer true finds no room on the disk. It may still come to be. */
-static void on_stuck(struct driver_seal *seal) {
-    struct visit *v = CHAIN_OWNER(seal, struct visit, seal);
+void visit_shows(struct visit *v, const struct transaction *t) {
+    if (t != NULL)
+        id_range_add(&v->seal.shows, t->id);
+}
+
+void visit_taken_back(struct visit *v) {
+    struct problem p;
+    buffer_clear(&v->exchange.extra);
+    v->answered = false;
+    v->seal.shows = (struct id_range){ 0 };
+    if (v->match.route->method == ROUTE_METHOD_GET && v->match.gid[0] != '\0') {
+        PROBLEM_SAY(&p, PROBLEM_NOT_FOUND, "there is no transaction %s", v->match.gid);
+    } else if (v->match.route->method == ROUTE_METHOD_GET) {
+        PROBLEM_SAY(&p, PROBLEM_STORE_UNAVAILABLE,
+                    "the disk has no room for a transaction that the answer told of");
+        p.retry_after_ms = 1000;
+    } else {
+        problem_init(&p, PROBLEM_DISK_FULL);
+        p.retry_after_ms = 1000;
+        v->daemon->shed_space++;
+    }
+    visit_refuse(v, &p);
+}
+
+static void on_taken_back(struct driver_seal *seal) {
+    visit_taken_back(CHAIN_OWNER(seal, struct visit, seal));
+}
+
+void visit_stuck(struct visit *v) {
     struct problem p;
     buffer_clear(&v->exchange.extra);
     v->answered = false;
@@ -51,9 +77,18 @@ static void on_stuck(struct driver_seal *seal) {
     visit_refuse(v, &p);
 }
 
+static void on_stuck(struct driver_seal *seal) {
+    visit_stuck(CHAIN_OWNER(seal, struct visit, seal));
+}
+
 static void answer(struct visit *v, uint16_t status, const char *content_type) {
     render(v, status, content_type);
     exchange_send(&v->exchange);
+}
+
+void visit_answer_unsealed(struct visit *v, uint16_t status, const char *content_type) {
+    v->answered = false;
+    answer(v, status, content_type);
 }
 
 void visit_answer(struct visit *v, uint16_t status, const char *content_type) {
@@ -73,6 +108,7 @@ void visit_answer_sealed(struct visit *v, uint16_t status, const char *content_t
     keyed_save(v, status, buffer_slice(&v->daemon->scratch));
     render(v, status, content_type);
     v->seal.open = on_sealed;
+    v->seal.taken_back = on_taken_back;
     v->seal.stuck = on_stuck;
     driver_seal(v->daemon->driver, &v->seal);
 }

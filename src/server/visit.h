@@ -72,6 +72,14 @@ struct visit {
     } part;
 };
 
+/* The answer shows this transaction, message or notification, or tells of it: to be said before a sealed
+ * answer. NULL is fine. An answer that shows several counts as one that shows all between them. */
+void visit_shows(struct visit *v, const struct transaction *t);
+/* What the answer would show never was: the disk had no room for it. A question is told that there is no such
+ * transaction, everybody else that the disk is full. */
+void visit_taken_back(struct visit *v);
+/* The batch that would make the answer true finds no room on the disk. It may still come to be. */
+void visit_stuck(struct visit *v);
 /* Answer with a problem. Sealed when it shows state (a conflict, a decision). */
 void visit_refuse(struct visit *v, const struct problem *p);
 void visit_refuse_sealed(struct visit *v, const struct problem *p);
@@ -85,6 +93,8 @@ void visit_answer_sealed(struct visit *v, uint16_t status, const char *content_t
  * repeat of its Idempotency-Key gets; empty leaves the mark as it is. Not sealed: the act is durable where it
  * was done, and the mark in the journal (server/keyed.h) finds it again. */
 void visit_answer_once(struct visit *v, uint16_t status, const char *content_type, struct slice kept);
+/* Instead of a sealed answer whose seal has not opened: what may be shown already. */
+void visit_answer_unsealed(struct visit *v, uint16_t status, const char *content_type);
 /* The daemon's scratch buffer, cleared. */
 struct buffer *visit_scratch(struct visit *v);
 

@@ -51,7 +51,8 @@
     X(notice_never_ends, "tries a notification more often than its schedule says")               \
     X(taken_back_half, "takes back the first record of a transaction, not what followed")        \
     X(taken_back_called, "calls for a transaction that was taken back")                          \
-    X(taken_back_remembered, "remembers the answer about a transaction that was taken back")
+    X(taken_back_remembered, "remembers the answer about a transaction that was taken back")     \
+    X(taken_back_accepted, "sim: says accepted of a transaction that was taken back")
 
 enum mutant {
     MUTANT_none = 0,

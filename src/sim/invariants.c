@@ -6,6 +6,7 @@
 #include "base/hash.h"
 #include "base/limits.h"
 #include "sim/sim_recovery.h"
+#include "sim/sim_taken_back.h"
 #include "sim/sometimes.h"
 #include "sim/world.h"
 
@@ -96,6 +97,8 @@ void invariants_call(struct world *w, const struct call *call) {
                        call->branch, call->role, call->attempt, missing);
         return;
     }
+    if (taken_back_has(&w->driver.taken_back, call->transaction))
+        world_fail(w, FAILURE_CORRECTNESS, "P1", "%.*s was taken back and is called", SLICE_PRINT(p->gid));
     if (call->transaction != p->witness.id)
         world_fail(w, FAILURE_CORRECTNESS, "I-G3", "%.*s: a call of another transaction",
                    SLICE_PRINT(p->gid));
@@ -238,6 +241,14 @@ static void check_key(struct world *w, const struct ask *ask, const struct told 
     }
 }
 
+/* I-G2 for what is not there: nobody is told that it was taken back, and then it is. */
+static void check_taken_back(struct world *w, const struct ask *ask, const struct told *told) {
+    if (told->id == ask->plan->witness.id)
+        untrue(w, ask, told, "P1", "it is durable, and was said to be taken back");
+    if (!taken_back_has(&w->driver.taken_back, told->id))
+        untrue(w, ask, told, "P1", "it was not taken back");
+}
+
 void invariants_answer(struct world *w, const struct ask *ask, const struct told *told) {
     struct plan *p = ask->plan;
 
@@ -245,6 +256,12 @@ void invariants_answer(struct world *w, const struct ask *ask, const struct told
         untrue(w, ask, told, "G11", "no answer");
         return;
     }
+    if (told->kind == TOLD_TAKEN_BACK) {
+        check_taken_back(w, ask, told);
+        return;
+    }
+    if (told->has && taken_back_has(&w->driver.taken_back, told->id))
+        untrue(w, ask, told, "P1", "it shows what was taken back");
     check_key(w, ask, told);
     if (told->replayed)
         return;
@@ -265,7 +282,7 @@ void invariants_answer(struct world *w, const struct ask *ask, const struct told
         SOMETIMES(operator_refused);
 }
 
-/* ---- after a recovery ---- */
+/* ---- a full disk ---- */
 
 static uint64_t records_digest(const struct transaction *t) {
     struct image_cursor cursor;
@@ -277,6 +294,76 @@ static uint64_t records_digest(const struct transaction *t) {
         digest = digest * UINT64_C(0x100000001b3) ^ hash_stable(bytes);
     return digest;
 }
+
+/* What may be shown meanwhile is what is durable, record by record. */
+void invariants_no_space(struct world *w) {
+    struct engine *e = w->driver.engine;
+    uint64_t before = UINT64_MAX;
+
+    for (const struct transaction *t; (t = engine_walk(e, STORED_TRANSACTION, before, false)) != NULL;) {
+        const struct plan *p = plan_of_id(w, t->id);
+        const struct transaction *durable;
+        int code = engine_find_durable(e, t->id, &durable);
+
+        before = t->id;
+        if (code != (p == NULL ? ERR_AGAIN : 0))
+            world_fail(w, FAILURE_CORRECTNESS, "I-G2", "%.*s: asked for what is durable: %s",
+                       SLICE_PRINT(t->gid), err_text(code));
+        else if (p != NULL &&
+                 (durable->seq != p->witness.seq || records_digest(durable) != p->witness.digest))
+            world_fail(w, FAILURE_CORRECTNESS, "I-G2", "%.*s shows %u records, %u are durable",
+                       SLICE_PRINT(t->gid), durable->seq, p->witness.seq);
+    }
+}
+
+/* What is in memory, counted anew. */
+static void count_again(const struct transaction *t, struct engine_figures *count) {
+    bool unfinished = !status_is_final(t->status);
+    uint16_t branch;
+    uint8_t role;
+
+    count->in_memory++;
+    count->unfinished += unfinished;
+    count->messages += unfinished && t->mode == MODE_MESSAGE;
+    count->half += t->status == STATUS_ACTIVE && t->mode == MODE_MESSAGE;
+    count->notices += unfinished && t->mode == MODE_NOTICE;
+    count->suspended += unfinished && t->suspended;
+    count->attention += unfinished && transaction_attention(t, &branch, &role) != 0;
+    for (size_t i = 0; i < t->branch_count; i++)
+        for (int r = 0; r < ROLE_COUNT; r++) {
+            count->calls_open += t->branches[i].operation[r].open;
+            count->dead += unfinished && t->branches[i].operation[r].status == OPERATION_DEAD;
+        }
+}
+
+void invariants_taken_back(struct world *w, struct id_set set) {
+    static const uint8_t kinds[] = { STORED_TRANSACTION, STORED_MESSAGE, STORED_NOTICE };
+    const struct engine *e = w->driver.engine;
+    struct engine_figures f, count = { 0 };
+
+    engine_figures(e, &f);
+    for (size_t i = 0; i < set.count; i++)
+        if (plan_of_id(w, set.ids[i]) != NULL)
+            world_fail(w, FAILURE_CORRECTNESS, "P1", "what is durable was taken back");
+    for (size_t i = 0; i < sizeof kinds; i++) {
+        uint64_t before = UINT64_MAX;
+
+        for (const struct transaction *t; (t = engine_walk(e, kinds[i], before, false)) != NULL;
+             before = t->id) {
+            count_again(t, &count);
+            if (id_set_has(set, t->id))
+                world_fail(w, FAILURE_CORRECTNESS, "P1", "%.*s was taken back and is in memory",
+                           SLICE_PRINT(t->gid));
+        }
+    }
+    if (f.in_memory != count.in_memory || f.calls_open != count.calls_open ||
+        f.unfinished != count.unfinished || f.suspended != count.suspended ||
+        f.attention != count.attention || f.messages != count.messages || f.half != count.half ||
+        f.notices != count.notices || f.dead != count.dead)
+        world_fail(w, FAILURE_CORRECTNESS, "P1", "the figures count what was taken back");
+}
+
+/* ---- after a recovery ---- */
 
 static void check_recovered(struct world *w, const struct engine *e, struct plan *p) {
     const struct transaction *t = engine_find(e, STORED_TRANSACTION, SLICE("default"), p->gid);

@@ -21,6 +21,12 @@ void invariants_step(struct world *w, const struct effects *effects, size_t call
 void invariants_call(struct world *w, const struct call *call);
 /* At each answer: I-G1, I-G2, I-G8, I-T4. */
 void invariants_answer(struct world *w, const struct ask *ask, const struct told *told);
+/* When something was taken back (P1): none of it is left in memory, and the figures are those of what is.
+ * That none is ever called, told of or found in the store is checked at each call, answer and durable record.
+ */
+void invariants_taken_back(struct world *w, struct id_set set);
+/* When the disk has no room: what is durable of each transaction is known (I-G2). */
+void invariants_no_space(struct world *w);
 /* After each recovery: everything durable is there and nothing else (I-G2, I-G4). */
 void invariants_recovered(struct world *w, const struct engine *e);
 /* When the world has come to rest: I-S1, I-S5, I-T1, I-T3, I-G7, liveness. */

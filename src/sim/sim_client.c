@@ -195,7 +195,7 @@ void sim_client_answered(struct world *w, struct plan *p, uint16_t branch, uint8
 }
 
 static void submitted(struct world *w, struct plan *p, const struct told *told) {
-    if (told->kind == REPLY_FULL || told->kind == REPLY_NO_MEMORY) {
+    if (told->kind == REPLY_FULL || told->kind == REPLY_NO_MEMORY || told->kind == TOLD_TAKEN_BACK) {
         pause_then_go_on(w, p, 200000, 2000000);
         return;
     }

@@ -14,6 +14,7 @@
 #include "sim/sim_chores.h"
 #include "sim/sim_client.h"
 #include "sim/sim_recovery.h"
+#include "sim/sim_taken_back.h"
 #include "sim/sometimes.h"
 #include "sim/world.h"
 
@@ -59,6 +60,7 @@ void sim_driver_done(struct world *w) {
     buffer_done(&d->trace);
     free(d->arrivals);
     free(d->asks);
+    taken_back_done(&d->taken_back);
 }
 
 struct ask *sim_driver_new_ask(struct world *w, struct plan *p, uint8_t kind) {
@@ -150,7 +152,7 @@ static void lose_memory(struct world *w) {
     d->arrival_count = 0;
     d->calls_open = 0;
     d->flight = NULL;
-    d->folding = d->round_planned = d->waiting = d->full = d->up = false;
+    d->folding = d->round_planned = d->waiting = d->may_be_there = d->full = d->up = false;
     d->wake_ms = UINT64_MAX;
     clear_turn(&d->turns[0]);
     clear_turn(&d->turns[1]);
@@ -217,6 +219,7 @@ void sim_driver_start(struct world *w) {
     d->recovering = d->life > 0;
     d->recovery_turns = d->life > 0 ? RECOVERY_TURNS : 0;
     d->life++;
+    d->taken_back.count = 0; /* an id that nobody was shown may be used by another life */
     /* A crash anywhere in here is a crash here: recovery only reads. */
     if (d->recovering && sim_driver_point(w))
         return;
@@ -461,17 +464,21 @@ static void deliver_reply(struct world *w, void *subject, uint64_t number) {
     sim_client_told(w, out->ask, &out->told);
 }
 
-static void release_replies(struct world *w, struct sim_turn *turn) {
-    for (size_t i = 0; i < turn->outgoing_count && !world_failed(w); i++) {
+static void send_replies(struct world *w, const struct outgoing *replies, size_t count) {
+    for (size_t i = 0; i < count && !world_failed(w); i++) {
         struct dice *network = world_dice(w, DICE_NETWORK);
         struct outgoing *copy = world_take(w, 1, sizeof *copy);
         bool lost = dice_chance(network, w->swarm.lose) && !world_calm(w);
 
-        *copy = turn->outgoing[i];
+        *copy = replies[i];
         invariants_answer(w, copy->ask, &copy->told);
         if (!lost)
             world_plan(w, dice_delay(network, w->swarm.delay_us), deliver_reply, copy, 0);
     }
+}
+
+static void release_replies(struct world *w, struct sim_turn *turn) {
+    send_replies(w, turn->outgoing, turn->outgoing_count);
     turn->outgoing_count = 0;
 }
 
@@ -550,8 +557,41 @@ static void durable(struct world *w) {
     flush(w);
 }
 
+static void tell_taken_back(struct world *w, struct sim_turn *turn, struct id_set set) {
+    struct outgoing *told = world_take(w, turn->outgoing_count + 1, sizeof *told);
+
+    send_replies(w, told, taken_back_sort_out(turn, set, told));
+}
+
+/* The disk has no room: what is new never was, the rest is offered again. */
+static void no_space(struct world *w) {
+    struct sim_driver *d = &w->driver;
+    struct effects *turns[] = { &d->flight->effects, &d->gathering->effects };
+    size_t kept = d->may_be_there ? 1 : 0;
+    struct id_set set;
+
+    SOMETIMES(append_no_space);
+    sim_store_append_failed(&w->store);
+    set = engine_take_back(d->engine, d->batch - 1 + kept, turns + kept, 2 - kept);
+    show_trace(w);
+    if (set.count > 0) {
+        SOMETIMES(taken_back);
+        if (kept > 0)
+            SOMETIMES(taken_back_alone);
+        taken_back_note(&d->taken_back, set);
+        invariants_taken_back(w, set);
+        tell_taken_back(w, d->flight, set);
+        tell_taken_back(w, d->gathering, set);
+        if (d->flight->effects.entry_count > 0)
+            SOMETIMES(taken_back_in_part);
+    }
+    invariants_no_space(w);
+    append_later(w, w->swarm.full_ms * 1000);
+}
+
 /* Neither yes nor no. The very same batch is offered again; when it is there already the answer is yes. */
 static void append_unknown(struct world *w) {
+    struct sim_driver *d = &w->driver;
     bool kept = dice_below(world_dice(w, DICE_DISK), 2) == 0;
 
     SOMETIMES(append_unknown);
@@ -562,6 +602,7 @@ static void append_unknown(struct world *w) {
         return;
     }
     SOMETIMES(append_unknown_lost);
+    d->may_be_there = true;
     sim_store_append_failed(&w->store);
     if (MUTANT(unknown_append_trusted))
         durable(w);
@@ -585,9 +626,7 @@ static void append_finished(struct world *w, void *subject, uint64_t number) {
         SOMETIMES(append_failed);
         sim_driver_crash(w, DISK_TOSSES);
     } else if (full && !world_calm(w)) {
-        SOMETIMES(append_no_space);
-        sim_store_append_failed(&w->store);
-        append_later(w, w->swarm.full_ms * 1000);
+        no_space(w);
     } else if (unknown && !world_calm(w)) {
         append_unknown(w);
     } else {
@@ -615,7 +654,7 @@ static void flush(struct world *w) {
         w->figures.turns++;
         d->flight = turn;
         d->gathering = turn == &d->turns[0] ? &d->turns[1] : &d->turns[0];
-        d->full = false;
+        d->full = d->may_be_there = false;
         engine_turn(d->engine, ++d->batch);
         append(w);
     }

@@ -24,9 +24,19 @@ struct world;
 struct plan;
 struct flight;
 
+/* The kind of an answer that the engine does not give: what it would have shown was taken back, because the
+ * disk had no room for it (507). */
+#define TOLD_TAKEN_BACK 200
+
+/* What was taken back: ids of transactions, messages and notifications, ascending (sim_taken_back.h). */
+struct taken_back {
+    uint64_t *ids;
+    size_t count, capacity;
+};
+
 /* What a reply said, copied out of the engine's memory right after the step. */
 struct told {
-    uint8_t kind;  /* enum reply_kind */
+    uint8_t kind;  /* enum reply_kind, TOLD_TAKEN_BACK */
     uint8_t event; /* enum event_kind */
     bool has;      /* a transaction stands behind the rest */
     bool suspended;
@@ -90,8 +100,9 @@ struct sim_driver {
     struct sim_turn *flight; /* NULL: the disk has nothing of ours */
     struct buffer trace;
     bool up;
-    bool waiting; /* the batch in flight found no room or no answer: it is offered again later */
-    bool full;    /* the gathering turn takes no more */
+    bool waiting;      /* the batch in flight found no room or no answer: it is offered again later */
+    bool may_be_there; /* an earlier offer of it got no answer */
+    bool full;         /* the gathering turn takes no more */
     bool round_planned;
     bool folding;
     bool recovering;         /* crash points count as points of a recovery */
@@ -106,7 +117,8 @@ struct sim_driver {
     int64_t jumped_ms;    /* sum of all jumps, without their signs */
     struct arrival *arrivals;
     size_t arrival_count, arrival_capacity;
-    struct ask **asks; /* by number */
+    struct taken_back taken_back; /* in this life */
+    struct ask **asks;            /* by number */
     uint32_t ask_count, ask_capacity;
     uint32_t calls_open;
 };

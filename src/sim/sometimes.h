@@ -79,6 +79,10 @@
     X(append_unknown_kept, "an unknown append turned out durable")                   \
     X(append_unknown_lost, "an unknown append had to be offered again")              \
     X(append_no_space, "an append met a full disk")                                  \
+    X(taken_back, "a transaction was taken back because the disk had no room")       \
+    X(taken_back_in_part, "the rest of a batch was offered again without it")        \
+    X(taken_back_shown, "somebody else was to be shown what was taken back")         \
+    X(taken_back_alone, "only the turn behind an unknown batch was taken back")      \
     X(append_failed, "a sync failed and the coordinator stopped")                    \
     X(fold_failed, "folding failed and was tried again")                             \
     X(fold_unfinished, "an unfinished transaction was folded")                       \

@@ -397,6 +397,21 @@ static int sync_now(struct stage *s, struct slice line, struct slice rest) {
     return 0;
 }
 
+/* full: the disk has no room for the turn; what is left of it waits for "sync". */
+static int full(struct stage *s, struct slice line, struct slice rest) {
+    struct effects *turn = &s->effects;
+
+    (void)line;
+    (void)rest;
+    if (!s->turn_open)
+        return complain(s, "nothing is held");
+    engine_take_back(s->engine, s->store.batch_last + 1, &turn, 1);
+    say_trace(s);
+    buffer_add_format(&s->said, "    %u records and %u calls wait for room\n", (unsigned)turn->entry_count,
+                      (unsigned)turn->call_count);
+    return 0;
+}
+
 /* crash [keep]: what is not synced is lost, or kept; the envelope is never opened. */
 static int crash(struct stage *s, struct slice line, struct slice rest) {
     bool keeps = slice_is(stage_word(&line), "keep");
@@ -648,22 +663,22 @@ static int owed(struct stage *s, struct slice line, struct slice rest) {
 }
 
 static const struct command commands[] = {
-    { "submit", submit },     { "register", add_branch },
-    { "commit", commit_it },  { "rollback", roll_it_back },
-    { "show", show },         { "suspend", suspend },
-    { "resume", resume },     { "retry", nudge },
-    { "force", force },       { "resolve", resolve },
-    { "outcome", outcome },   { "tick", tick },
-    { "hold", hold },         { "sync", sync_now },
-    { "crash", crash },       { "fold", fold },
-    { "state", state },       { "message", message },
-    { "notify", notify },     { "subscribe", subscribe },
-    { "endpoint", endpoint }, { "undefine", undefine },
-    { "pause", pause_it },    { "unpause", unpause },
-    { "ack", ack },           { "nack", nack },
-    { "replay", replay },     { "discard", discard },
-    { "edit", edit },         { "pull", pull },
-    { "owed", owed },
+    { "submit", submit },       { "register", add_branch },
+    { "commit", commit_it },    { "rollback", roll_it_back },
+    { "show", show },           { "suspend", suspend },
+    { "resume", resume },       { "retry", nudge },
+    { "force", force },         { "resolve", resolve },
+    { "outcome", outcome },     { "tick", tick },
+    { "hold", hold },           { "sync", sync_now },
+    { "full", full },           { "crash", crash },
+    { "fold", fold },           { "state", state },
+    { "message", message },     { "notify", notify },
+    { "subscribe", subscribe }, { "endpoint", endpoint },
+    { "undefine", undefine },   { "pause", pause_it },
+    { "unpause", unpause },     { "ack", ack },
+    { "nack", nack },           { "replay", replay },
+    { "discard", discard },     { "edit", edit },
+    { "pull", pull },           { "owed", owed },
 };
 
 int stage_command(struct stage *s, struct slice line, struct slice rest) {

@@ -113,7 +113,7 @@ static void draw_disk(struct swarm *s, struct dice *d) {
 
     s->sync_us = sync_us[dice_below(d, 4)];
     s->append_unknown = strength(d, 20);
-    s->append_full = strength(d, 4);
+    s->append_full = strength(d, 40);
     s->append_error = strength(d, 2);
     s->fold_error = strength(d, 30);
     s->full_ms = dice_between(d, 100, 10000);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "sim/sim_taken_back.h"
 #include "sim/sometimes.h"
 #include "sim/world.h"
 
@@ -313,7 +314,10 @@ static bool has_pivot(const struct witness *t) {
 static void check_punctual(struct reading *g) {
     const struct witness *t = g->witness;
     uint64_t since_ms = t->deadline_ms > t->resumed_ms ? t->deadline_ms : t->resumed_ms;
-    bool was_up = g->world->now_us > g->world->driver.up_since_us + UINT64_C(30) * 1000000;
+    uint64_t now_ms = world_clock_ms(g->world);
+    /* A full disk may have kept the record waiting since it was made. */
+    uint64_t waited_ms = now_ms > g->record->at_ms ? now_ms - g->record->at_ms : 0;
+    bool was_up = g->world->now_us > g->world->driver.up_since_us + (30000 + waited_ms) * 1000;
 
     if (g->record->cause == CAUSE_DEADLINE && g->record->at_ms > since_ms + 3000 && was_up && !has_pivot(t))
         breach(g, "deadline", "it rolls back long after the deadline");
@@ -480,6 +484,11 @@ void witness_entry(struct world *w, const struct stored_entry *entry) {
     struct record r;
     struct plan *p;
 
+    if (entry->kind != STORED_ANSWER && entry->kind != STORED_AUDIT &&
+        taken_back_has(&w->driver.taken_back, entry->id)) {
+        world_fail(w, FAILURE_CORRECTNESS, "P1", "what was taken back is in the store");
+        return;
+    }
     if (entry->kind != STORED_TRANSACTION)
         return;
     if (arena_copy(&w->arena, entry->record, &bytes) != 0 || record_decode(bytes, &w->arena, &r) != 0) {

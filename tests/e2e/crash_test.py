@@ -5,10 +5,9 @@ import random
 import shutil
 import signal
 import socket
-import subprocess
 import time
 
-from kit import (Client, Daemon, Gate, Silence, Skip, equal, eventually, free_port, less, limit, need, problem, scratch, shared_site)
+from kit import (Client, Daemon, Gate, Silence, equal, eventually, free_port, less, limit, need, problem, scratch, shared_site)
 
 
 def test_an_accepted_saga_is_finished_after_a_kill():
@@ -250,101 +249,6 @@ def test_retention_purges_finished_rows_only():
     d.restart()
     equal(d.status(s.gid("open")), "active")
     equal(d.status(s.gid("0")), "committed")
-
-
-class SmallDisk:
-    """A tmpfs of so many MiB; needs root."""
-
-    def __init__(self, size):
-        self.path = scratch("settle-disk-")
-        if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "settle", self.path], check=False,
-                                               stderr=subprocess.DEVNULL).returncode != 0:
-            raise Skip("mounting a tmpfs needs root")
-
-    def fill(self, leave):
-        free = os.statvfs(self.path)
-        size = free.f_bavail * free.f_frsize - leave
-        if size > 0:
-            with open(os.path.join(self.path, "ballast"), "ab") as f:
-                while size > 0:
-                    try:
-                        f.write(b"\0" * min(size, 65536))
-                        f.flush()
-                    except OSError:
-                        break
-                    size -= 65536
-
-    def empty(self):
-        try:
-            os.unlink(os.path.join(self.path, "ballast"))
-        except FileNotFoundError:
-            pass
-
-    def done(self):
-        subprocess.run(["umount", "-l", self.path], check=False)
-
-
-@limit(120)
-def test_low_water_refuses_new_work_and_recovers():
-    disk = SmallDisk("256m")
-    try:
-        d, s = Daemon(data=os.path.join(disk.path, "data"), settings={"store": {"low_water": "20MiB"}}).start(), shared_site()
-        gate = s.on("b/do", Gate())
-        equal(d.submit(s.saga(s.step("a"), s.step("b"), name="before")).status, 202)
-        eventually(lambda: s.calls("b/do"))
-        disk.fill(10 << 20)
-        answer = eventually(lambda: (lambda a: a if a.status == 507 else None)(d.submit(s.saga(s.step("c"), name="full"))), 10)
-        problem(answer, 507)
-        equal(answer.json["retry"], True)
-        gate.open()
-        d.until(s.gid("before"), "committed")
-        disk.empty()
-        eventually(lambda: d.submit(s.saga(s.step("c"), name="full")).status in (200, 202), 15)
-        d.until(s.gid("full"), "committed")
-        need(d.alive())
-        d.kill()
-    finally:
-        disk.done()
-
-
-@limit(200)
-def test_a_full_disk_loses_nothing_and_recovers_without_restart():
-    disk = SmallDisk("96m")
-    try:
-        d, s = Daemon(data=os.path.join(disk.path, "data"), settings={"store": {"low_water": "0"}}).start(), shared_site()
-        accepted, number, refused = [], 0, 0
-        body = {"fill": "x" * 20_000}
-        for round_number in range(6):
-            disk.fill(1 << 20)
-            end = time.monotonic() + 4
-            refused_now = 0
-            while time.monotonic() < end and refused_now < 20:
-                gid = f"{number}"
-                number += 1
-                answer = d.submit(s.saga(s.step("a", body=body), name=gid))
-                if answer.status in (200, 202):
-                    accepted.append(gid)
-                else:
-                    equal(answer.status, 507, answer)
-                    refused_now += 1
-            refused += refused_now
-            disk.empty()
-            need(d.alive(), d.log_tail())
-            if round_number == 3:
-                disk.fill(1 << 20)
-                d.kill()
-                disk.empty()
-                d.start()
-            eventually(lambda n=number: d.submit(s.saga(s.step("a"), name=f"heal{n}")).status in (200, 202), 20, 0.1)
-        need(refused > 0, "the disk never was full")
-        for gid in accepted:
-            d.until(s.gid(gid), "committed", 30)
-        d.restart()
-        for gid in accepted:
-            equal(d.status(s.gid(gid)), "committed")
-        d.kill()
-    finally:
-        disk.done()
 
 
 def test_readiness_and_health():

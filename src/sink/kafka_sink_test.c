@@ -276,7 +276,8 @@ static void waits_for_a_cluster_that_comes_back(void **state) {
 static void is_unknown_without_an_acknowledgement(void **state) {
     (void)state;
     post.timeout_ms = 2000;
-    rd_kafka_mock_topic_create(cluster, "one", 1, 1); /* one leader: the second message needs no new connection */
+    rd_kafka_mock_topic_create(cluster, "one", 1,
+                               1); /* one leader: the second message needs no new connection */
     assert_int_equal(post_one(&post, target_of("/one"))->verdict, VERDICT_DONE);
     for (int i = 1; i <= BROKERS; i++)
         rd_kafka_mock_broker_set_rtt(cluster, i, 6000);

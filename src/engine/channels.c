@@ -91,6 +91,7 @@ static struct channel *channel_new(struct engine *e, struct version *version) {
     c->probe.rank = ++e->last_place;
     chain_init(&c->parcels);
     chain_init(&c->ready);
+    chain_init(&c->stopped);
     table_init(&c->lanes);
     if (enter_topic(e, c) != 0) {
         memory_give(&e->memory, c, sizeof *c);
@@ -331,4 +332,12 @@ const struct channel *engine_channel_next(const struct engine *e, const struct c
 
 const struct definition *engine_definition(const struct channel *c) {
     return &c->version->definition;
+}
+
+uint64_t engine_channel_id(const struct channel *c) {
+    return c->thing.id;
+}
+
+bool engine_channel_has_ready(const struct channel *c) {
+    return c->figures.ready > 0 && !c->version->definition.paused;
 }

@@ -130,16 +130,31 @@ struct channel_figures {
     uint64_t owed; /* deliveries or notifications that are not over, dead ones included */
     uint64_t dead;
     uint64_t parked;    /* behind a dead one of their key */
+    uint64_t lanes;     /* ordering keys with something owed */
+    uint64_t stopped;   /* lanes that stand still behind a dead one */
     uint64_t out;       /* sent or leased, and not acked */
     uint64_t ready;     /* could be sent now */
     uint64_t acked;     /* since start */
     uint64_t refused;   /* since start */
     uint64_t oldest_ms; /* when the oldest that is owed became owed; 0: none */
 };
+/* All of them are counters: asking costs the same however much is owed. */
+void engine_channel_figures(const struct channel *c, struct channel_figures *out);
 const struct channel *engine_channel(const struct engine *e, uint8_t kind, struct slice name);
 const struct channel *engine_channel_next(const struct engine *e, const struct channel *after);
 const struct definition *engine_definition(const struct channel *c);
-void engine_channel_figures(const struct channel *c, struct channel_figures *out);
+uint64_t engine_channel_id(const struct channel *c); /* grows with every new one; 0: nobody defined it */
+/* Whether a pull would get something. */
+bool engine_channel_has_ready(const struct channel *c);
+/* Lanes that stand still behind a dead delivery, longest first (after NULL: the first; NULL at the end). */
+struct lane;
+struct lane_view {
+    const struct transaction *transaction; /* of the dead one */
+    uint16_t branch;
+    uint64_t behind; /* parked behind it */
+};
+const struct lane *engine_stopped_lane(const struct channel *c, const struct lane *after);
+void engine_lane_view(const struct lane *lane, struct lane_view *out);
 /* Deliveries owed to a channel, oldest first: at NULL begins; NULL at the end. */
 struct parcel;
 const struct parcel *engine_parcel_next(const struct channel *c, const struct parcel *at);
@@ -172,7 +187,9 @@ struct engine_figures {
     uint64_t by_status[STATUS_END]; /* in memory */
     /* Since start. They only grow: what was taken back stays counted, and is counted again as that. */
     uint64_t finished[STATUS_END];
-    uint64_t submitted;
+    uint64_t submitted; /* transactions */
+    uint64_t published; /* messages, also those that settled made itself */
+    uint64_t notified;  /* notifications */
     uint64_t taken_back;
     uint64_t attempts; /* calls emitted */
     uint64_t verdicts[VERDICT_COUNT];

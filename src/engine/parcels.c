@@ -33,6 +33,23 @@ static struct parcel *lane_first(const struct lane *lane) {
     return CHAIN_OWNER(lane->parcels.next, struct parcel, in_lane);
 }
 
+/* Its first parcel or their number has changed. */
+static void lane_count(struct channel *c, struct lane *lane) {
+    bool stopped = lane->count > 0 && lane_first(lane)->dead;
+    uint32_t parked = stopped ? lane->count - 1 : 0;
+    c->figures.parked += parked;
+    c->figures.parked -= lane->parked;
+    lane->parked = parked;
+    if (stopped && !chain_linked(&lane->stopped)) {
+        chain_add_last(&c->stopped, &lane->stopped);
+        c->figures.stopped++;
+    }
+    if (!stopped && chain_linked(&lane->stopped)) {
+        chain_remove(&lane->stopped);
+        c->figures.stopped--;
+    }
+}
+
 static struct lane *lane_find(const struct channel *c, uint64_t hash, struct slice key) {
     size_t cursor = 0;
     for (struct lane *lane; (lane = table_find(&c->lanes, hash, &cursor)) != NULL;)
@@ -53,10 +70,26 @@ static void enter_lane(struct engine *e, struct parcel *p) {
         assert(lane != NULL); /* like the record that made the parcel: settled stops, it never half decides */
         lane->table_hash = hash;
         chain_init(&lane->parcels);
+        c->figures.lanes++;
         table_add(&c->lanes, hash, lane);
     }
     chain_add_last(&lane->parcels, &p->in_lane);
     p->lane = lane;
+    lane->count++;
+    lane_count(c, lane);
+}
+
+static void make_ready(struct parcel *p) {
+    p->state = PARCEL_READY;
+    chain_add_last(&p->channel->ready, &p->ready);
+    p->channel->figures.ready++;
+}
+
+void parcel_unready(struct parcel *p) {
+    if (!chain_linked(&p->ready))
+        return;
+    chain_remove(&p->ready);
+    p->channel->figures.ready--;
 }
 
 /* Out of its lane; whoever is first now may go. */
@@ -66,7 +99,10 @@ static void leave_lane(struct engine *e, struct parcel *p) {
         return;
     chain_remove(&p->in_lane);
     p->lane = NULL;
+    lane->count--;
+    lane_count(p->channel, lane);
     if (chain_empty(&lane->parcels)) {
+        p->channel->figures.lanes--;
         table_remove(&p->channel->lanes, lane->table_hash, lane);
         memory_give(&e->memory, lane, sizeof *lane);
         return;
@@ -74,8 +110,7 @@ static void leave_lane(struct engine *e, struct parcel *p) {
     struct parcel *first = lane_first(lane);
     if (first->state != PARCEL_BEHIND)
         return;
-    first->state = PARCEL_READY;
-    chain_add_last(&first->channel->ready, &first->ready);
+    make_ready(first);
     channel_wake(e, first->channel);
 }
 
@@ -117,6 +152,8 @@ static void count_dead(struct engine *e, struct parcel *p, bool dead) {
         e->figures.dead--;
     }
     p->dead = dead;
+    if (p->lane != NULL)
+        lane_count(p->channel, p->lane);
 }
 
 /* Not out any more. */
@@ -126,7 +163,7 @@ static void come_back(struct engine *e, struct parcel *p) {
     version_release(e, p->version);
     p->version = NULL;
     p->lease_ms = 0;
-    chain_remove(&p->ready);
+    parcel_unready(p);
     p->state = PARCEL_WAITS;
     channel_wake(e, p->channel);
 }
@@ -158,10 +195,11 @@ static bool is_due(const struct operation *o, uint64_t now_ms) {
 
 static void offer(struct engine *e, struct parcel *p) {
     bool first = p->lane == NULL || lane_first(p->lane) == p || MUTANT(lane_ignored);
-    p->state = first ? PARCEL_READY : PARCEL_BEHIND;
-    if (!first)
+    if (!first) {
+        p->state = PARCEL_BEHIND;
         return;
-    chain_add_last(&p->channel->ready, &p->ready);
+    }
+    make_ready(p);
     channel_wake(e, p->channel);
 }
 
@@ -217,7 +255,7 @@ void channel_requeue(struct engine *e, struct channel *c, uint64_t now_ms) {
     for (struct chain *link = c->parcels.next; link != &c->parcels; link = link->next) {
         struct parcel *p = CHAIN_OWNER(link, struct parcel, in_channel);
         if (p->state == PARCEL_READY || p->state == PARCEL_BEHIND) {
-            chain_remove(&p->ready);
+            parcel_unready(p);
             p->state = PARCEL_WAITS;
         }
         leave_lane(e, p);
@@ -337,12 +375,18 @@ const struct parcel *engine_parcel(const struct engine *e, const struct transact
 }
 
 void engine_channel_figures(const struct channel *c, struct channel_figures *out) {
+    const struct parcel *oldest = engine_parcel_next(c, NULL);
     *out = c->figures;
     out->out = c->out;
-    for (const struct parcel *p = engine_parcel_next(c, NULL); p != NULL; p = engine_parcel_next(c, p)) {
-        if (out->oldest_ms == 0)
-            out->oldest_ms = p->seat->transaction.decided_ms;
-        out->parked += is_parked(p);
-        out->ready += p->state == PARCEL_READY;
-    }
+    out->oldest_ms = oldest == NULL ? 0 : oldest->seat->transaction.decided_ms;
+}
+
+const struct lane *engine_stopped_lane(const struct channel *c, const struct lane *after) {
+    const struct chain *link = after == NULL ? c->stopped.next : after->stopped.next;
+    return link == &c->stopped ? NULL : CHAIN_OWNER(link, const struct lane, stopped);
+}
+
+void engine_lane_view(const struct lane *lane, struct lane_view *out) {
+    const struct parcel *first = lane_first(lane);
+    *out = (struct lane_view){ &first->seat->transaction, first->branch, lane->parked };
 }

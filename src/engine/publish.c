@@ -1,7 +1,6 @@
 /* Messages and notifications that come into being inside a step, in the very batch of what caused them: on a
  * decision, on a consumer's refusal, by an operator's edit. Either all of it is durable or none. */
 #include <assert.h>
-#include <string.h>
 
 #include "base/limits.h"
 #include "engine/mutant.h"
@@ -112,10 +111,11 @@ void publish_refusal(struct step *s, const struct outlet *outlet) {
     struct label headers[LIMIT_MESSAGE_HEADERS + 3];
     char origin[24 + LIMIT_GID_BYTES + LIMIT_BRANCH_ID_BYTES];
     struct buffer text = { .at = origin, .capacity = sizeof origin, .max = sizeof origin };
-    uint16_t count = refused->head.header_count;
+    uint16_t count = 0;
+    for (size_t i = 0; i < refused->head.header_count; i++)
+        if (!slice_starts(refused->head.headers[i].key, "Settle-Refused-")) /* it was a refusal itself */
+            headers[count++] = refused->head.headers[i];
     assert(count <= LIMIT_MESSAGE_HEADERS);
-    if (count > 0)
-        memcpy(headers, refused->head.headers, count * sizeof *headers);
     headers[count++] = (struct label){ SLICE("Settle-Refused-Message"), t->gid };
     headers[count++] = (struct label){ SLICE("Settle-Refused-By"), t->branches[s->branch].id };
     headers[count++] = (struct label){ SLICE("Settle-Refused-Why"),

@@ -53,6 +53,7 @@ struct channel {
     struct chain ready;   /* parcels that can be sent now, first come, first served */
     struct chain awake;   /* in engine.awake: it has ready parcels and room for one */
     struct table lanes;   /* by hash of the ordering key */
+    struct chain stopped; /* lanes behind a dead parcel, longest first */
     uint32_t out;         /* parcels sent and not acked */
     struct channel_figures figures;
     uint32_t failures; /* endpoints: attempts in a row that did not succeed */
@@ -63,7 +64,10 @@ struct channel {
 /* The parcels of one ordering key: only the first may be sent. */
 struct lane {
     struct chain parcels; /* in order */
+    struct chain stopped; /* channel.stopped, while the first is dead */
     uint64_t table_hash;
+    uint32_t count;  /* of parcels */
+    uint32_t parked; /* counted as such in the channel's figures */
 };
 
 enum parcel_state {
@@ -279,6 +283,8 @@ struct parcel *parcel_of(const struct seat *seat, uint16_t branch);
 /* After its seat's operations changed, or time has passed: every parcel goes where it now belongs. */
 void parcels_follow(struct engine *e, struct seat *seat, uint64_t now_ms);
 void parcels_drop(struct engine *e, struct seat *seat);
+/* It is not ready any more. */
+void parcel_unready(struct parcel *p);
 /* When something of the seat's parcels is due. */
 uint64_t parcels_due(const struct seat *seat, uint64_t now_ms);
 /* The channel's definition has changed. */

@@ -53,7 +53,7 @@ static void allow(struct step *s, const struct parcel *p, const struct operation
 /* Take a ready parcel out; false when nothing is to be sent after all. */
 static bool take_out(struct step *s, struct parcel *p) {
     struct operation *o = &s->transaction->branches[p->branch].operation[p->role];
-    chain_remove(&p->ready);
+    parcel_unready(p);
     if (o->interrupted)
         judge_interrupted(s, p->branch, p->role);
     if (!owed_in_progress(o) || o->next_ms > s->event->now_ms) {
@@ -147,6 +147,11 @@ void pull_step(struct engine *e, const struct event *event, struct effects *effe
     }
     if (c->version->definition.paused)
         return;
-    while (effects->pulled_count < event->count && may_lease(e, c) && !batch_is_full(effects, STEP_BYTES))
-        lease(e, event, effects, first_ready(c));
+    size_t bytes = 0;
+    while (effects->pulled_count < event->count && may_lease(e, c) && bytes < LIMIT_PULL_BYTES &&
+           !batch_is_full(effects, STEP_BYTES)) {
+        struct parcel *p = first_ready(c);
+        bytes += p->seat->transaction.message->body.length;
+        lease(e, event, effects, p);
+    }
 }

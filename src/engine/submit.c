@@ -65,13 +65,19 @@ struct seat *submit_create(struct engine *e, const struct event *event, const st
     return seat;
 }
 
+static void count_new(struct engine *e, uint8_t kind) {
+    e->figures.submitted += kind == STORED_TRANSACTION;
+    e->figures.published += kind == STORED_MESSAGE;
+    e->figures.notified += kind == STORED_NOTICE;
+}
+
 /* Right after submit_create: the first record still stands in the engine's buffer. */
 void submit_begin(struct engine *e, const struct event *event, struct effects *effects, struct seat *seat) {
     struct step s;
     struct record r = { .kind = RECORD_CREATED };
     seat_note(e, seat);
     seat_enter(e, seat);
-    e->figures.submitted++;
+    count_new(e, seat->thing.kind);
     step_begin(&s, e, event, effects, seat);
     s.seq_before = 0;
     s.status_before = 0;

@@ -5,6 +5,7 @@
 
 #include "base/limits.h"
 #include "model/transaction.h"
+#include "protocol/call_form.h"
 #include "protocol/canon.h"
 
 enum {
@@ -44,76 +45,6 @@ static const uint8_t operation_field[MODE_TCC + 1][ROLE_COUNT] = {
                    [ROLE_BACKWARD] = BRANCH_CANCEL },
 };
 
-/* A URL and its timeout as written: a string, or an object of both. Not judged yet. */
-struct endpoint_draft {
-    struct slice url;
-    uint32_t timeout_ms; /* 0: not written */
-};
-
-static int read_url_text(struct form *f, const struct form_path *path, struct json_value value,
-                         struct slice *url) {
-    struct slice text;
-    if (json_string(value, f->arena, &text) != 0)
-        return form_no_memory(f);
-    if (text.length > LIMIT_URL_BYTES) {
-        form_refuse(f, path, value, PROBLEM_OVER_LIMIT, "the URL has %zu bytes, at most %d are possible",
-                    text.length, LIMIT_URL_BYTES);
-        PROBLEM_NOTE(f->problem, limit, SLICE("2048"));
-        return ERR_INVALID;
-    }
-    *url = text;
-    return 0;
-}
-
-static int read_endpoint(struct form *f, const struct form_path *path, struct json_value value,
-                         struct endpoint_draft *out) {
-    static const struct form_field fields[] = { { "url", FORM_STRING }, { "timeout", FORM_STRING } };
-    struct endpoint_draft made = { .timeout_ms = 0 };
-    struct json_value values[2];
-    if (value.kind == JSON_STRING)
-        return read_url_text(f, path, value, &out->url);
-    int failed = form_members(f, path, value, fields, 2, values);
-    if (failed != 0)
-        return failed;
-    if (!form_given(values[0]))
-        return form_missing(f, path, "url", "say what to call");
-    struct form_path url = form_below(path, "url");
-    failed = read_url_text(f, &url, values[0], &made.url);
-    if (failed == 0 && form_given(values[1])) {
-        struct form_path timeout = form_below(path, "timeout");
-        failed = form_duration(f, &timeout, values[1], LIMIT_CALL_TIMEOUT_MS_MIN, LIMIT_CALL_TIMEOUT_MS_MAX,
-                               &made.timeout_ms);
-    }
-    if (failed == 0)
-        *out = made;
-    return failed;
-}
-
-/* Whether the URL may be called at all. */
-static int judge(struct branch_form *b, const struct form_path *path, struct json_value value,
-                 struct slice url) {
-    struct why why = { .text = "" };
-    struct form *f = b->form;
-    int verdict = b->options->judge(b->options->judge_self, url, &why);
-    if (verdict == 0)
-        return 0;
-    if (verdict == ERR_MEMORY)
-        return form_no_memory(f);
-    if (verdict == ERR_DENIED) {
-        form_refuse(f, path, value, PROBLEM_EGRESS_REFUSED, "%s", why.text);
-        bool denied = strstr(why.text, "egress.deny") != NULL;
-        PROBLEM_NOTE(f->problem, setting, denied ? SLICE("egress.deny") : SLICE("egress.allow"));
-        return ERR_INVALID;
-    }
-    form_refuse(f, path, value, verdict == ERR_LIMIT ? PROBLEM_OVER_LIMIT : PROBLEM_INVALID_VALUE, "%s",
-                why.text);
-    if (verdict == ERR_LIMIT)
-        PROBLEM_NOTE(f->problem, limit, SLICE("2048"));
-    else
-        PROBLEM_NOTE(f->problem, setting, SLICE("egress.allow")); /* which cannot list such a URL */
-    return ERR_INVALID;
-}
-
 /* {base}/word, in the arena. */
 static int join(struct form *f, struct slice base, const char *word, struct slice *url) {
     size_t word_bytes = strlen(word);
@@ -131,9 +62,9 @@ static int join(struct form *f, struct slice base, const char *word, struct slic
 }
 
 static int read_base(struct branch_form *b, const struct form_path *path, struct json_value value,
-                     struct endpoint_draft *base) {
+                     struct call_draft *base) {
     struct form_path place = form_below(path, "base");
-    int failed = read_endpoint(b->form, &place, value, base);
+    int failed = call_form_endpoint(b->form, &place, value, base);
     if (failed != 0)
         return failed;
     if (slice_find(base->url, '?') < base->url.length)
@@ -145,15 +76,15 @@ static int read_base(struct branch_form *b, const struct form_path *path, struct
 
 /* One operation: said itself, or made from base, or absent. */
 static int read_operation(struct branch_form *b, const struct form_path *path,
-                          const struct json_value *values, const struct endpoint_draft *base, uint8_t role,
+                          const struct json_value *values, const struct call_draft *base, uint8_t role,
                           struct endpoint *out) {
     unsigned field = operation_field[b->mode][role];
     struct form_path place = form_below(path, branch_fields[field].name);
     struct json_value said = values[field];
-    struct endpoint_draft draft = { .timeout_ms = 0 };
+    struct call_draft draft = { .timeout_ms = 0 };
     int failed = 0;
     if (form_given(said)) {
-        failed = read_endpoint(b->form, &place, said, &draft);
+        failed = call_form_endpoint(b->form, &place, said, &draft);
     } else if (form_given(values[BRANCH_BASE])) {
         place = form_below(path, "base");
         said = values[BRANCH_BASE];
@@ -163,7 +94,7 @@ static int read_operation(struct branch_form *b, const struct form_path *path,
         return 0;
     }
     if (failed == 0)
-        failed = judge(b, &place, said, draft.url);
+        failed = call_form_judge(b->form, b->options->judge, b->options->judge_self, &place, said, draft.url);
     if (failed != 0)
         return failed;
     out->url = draft.url;
@@ -206,7 +137,7 @@ static int require_operations(struct branch_form *b, const struct form_path *pat
 
 static int read_operations(struct branch_form *b, const struct form_path *path, struct json_value *values,
                            struct branch_request *q) {
-    struct endpoint_draft base = { .timeout_ms = 0 };
+    struct call_draft base = { .timeout_ms = 0 };
     int failed = 0;
     q->cancel_always = form_given(values[BRANCH_CANCEL]) && json_is(values[BRANCH_CANCEL], "always");
     if (q->cancel_always)
@@ -218,93 +149,6 @@ static int read_operations(struct branch_form *b, const struct form_path *path, 
         if (operation_field[b->mode][role] != 0)
             failed = read_operation(b, path, values, &base, role, &q->to[role]);
     return failed == 0 ? require_operations(b, path, q) : failed;
-}
-
-static int read_factor(struct form *f, const struct form_path *path, struct json_value value,
-                       uint32_t *factor_percent) {
-    uint64_t thousandths = 0;
-    int failed = json_thousandths(value, &thousandths);
-    if (failed != 0 || thousandths % 10 != 0)
-        return form_refuse(f, path, value, PROBLEM_INVALID_VALUE,
-                           "must be a number of at least 1 with at most two decimals, such as 2 or 1.5");
-    if (thousandths < 1000 || thousandths > SUBMISSION_RETRY_FACTOR_MAX * 1000) {
-        form_refuse(f, path, value, PROBLEM_OVER_LIMIT, "must be 1 to %u", SUBMISSION_RETRY_FACTOR_MAX);
-        PROBLEM_NOTE(f->problem, limit, SLICE("1 to 100"));
-        return ERR_INVALID;
-    }
-    *factor_percent = (uint32_t)(thousandths / 10);
-    return 0;
-}
-
-enum {
-    RETRY_FIRST,
-    RETRY_FACTOR,
-    RETRY_MAX,
-    RETRY_FOR,
-    RETRY_THEN,
-    RETRY_FIELDS,
-};
-
-static const struct form_field retry_fields[RETRY_FIELDS] = {
-    [RETRY_FIRST] = { "first", FORM_STRING }, [RETRY_FACTOR] = { "factor", FORM_NUMBER },
-    [RETRY_MAX] = { "max", FORM_STRING },     [RETRY_FOR] = { "for", FORM_STRING },
-    [RETRY_THEN] = { "then", FORM_STRING },
-};
-
-/* A given bound moves a default that contradicts it; two given ones must agree. */
-static int reconcile(struct form *f, const struct form_path *path, const struct json_value *values,
-                     struct retry_policy *retry) {
-    if (retry->max_ms >= retry->first_ms)
-        return 0;
-    if (form_given(values[RETRY_FIRST]) && form_given(values[RETRY_MAX])) {
-        struct form_path place = form_below(path, "max");
-        return form_refuse(f, &place, values[RETRY_MAX], PROBLEM_INVALID_VALUE,
-                           "\"max\" must not be shorter than \"first\"");
-    }
-    if (form_given(values[RETRY_MAX]))
-        retry->first_ms = retry->max_ms;
-    else
-        retry->max_ms = retry->first_ms;
-    return 0;
-}
-
-static int read_retry(struct form *f, const struct form_path *above, struct json_value value,
-                      struct digest *digest, struct retry_policy *out) {
-    static const char *const ends[] = { "rollback", "attention" };
-    struct json_value values[RETRY_FIELDS];
-    struct retry_policy retry = *out;
-    struct form_path path = form_below(above, "retry");
-    size_t then = retry.then;
-    int failed = form_members(f, &path, value, retry_fields, RETRY_FIELDS, values);
-    for (unsigned field = 0; failed == 0 && field < RETRY_FIELDS; field++) {
-        struct form_path place = form_below(&path, retry_fields[field].name);
-        if (!form_given(values[field]))
-            continue;
-        if (field == RETRY_FIRST)
-            failed = form_duration(f, &place, values[field], LIMIT_RETRY_FIRST_MS_MIN,
-                                   SUBMISSION_RETRY_MS_MAX, &retry.first_ms);
-        else if (field == RETRY_FACTOR)
-            failed = read_factor(f, &place, values[field], &retry.factor_percent);
-        else if (field == RETRY_MAX)
-            failed = form_duration(f, &place, values[field], LIMIT_RETRY_FIRST_MS_MIN,
-                                   SUBMISSION_RETRY_MS_MAX, &retry.max_ms);
-        else if (field == RETRY_FOR)
-            failed = form_duration(f, &place, values[field], 1, SUBMISSION_DEADLINE_MS_MAX, &retry.for_ms);
-        else
-            failed = form_word(f, &place, values[field], ends, 2, &then);
-    }
-    if (failed == 0) {
-        const uint64_t written[RETRY_FIELDS] = { retry.first_ms, retry.factor_percent, retry.max_ms,
-                                                 retry.for_ms, then };
-        for (unsigned field = 0; field < RETRY_FIELDS; field++)
-            if (form_given(values[field]))
-                canon_number(digest, (char)('0' + field), written[field]);
-        failed = reconcile(f, &path, values, &retry);
-    }
-    retry.then = (uint8_t)then;
-    if (failed == 0)
-        *out = retry;
-    return failed;
 }
 
 static int read_body(struct form *f, const struct form_path *above, struct json_value value,
@@ -394,7 +238,7 @@ int branch_form_read(struct branch_form *b, const struct form_path *path, struct
     else
         canon_none(b->digest, 'b');
     if (form_given(values[BRANCH_RETRY]))
-        failed = read_retry(f, path, values[BRANCH_RETRY], b->digest, &q->retry);
+        failed = call_form_retry(f, path, values[BRANCH_RETRY], CALL_FORM_RETRY_THEN, b->digest, &q->retry);
     made.after = values[BRANCH_AFTER];
     made.pivot = values[BRANCH_PIVOT];
     made.body = values[BRANCH_BODY];

@@ -73,6 +73,10 @@ static void put_parameters(struct json_writer *w, const struct route *r) {
         { "{gid}", "gid", "the id of a transaction" },
         { "{branch}", "branch", "the id of a branch" },
         { "{id}", "id", "the id of a token" },
+        { "{message}", "message", "the id of a message" },
+        { "{topic}", "topic", "the name of a topic" },
+        { "{subscription}", "subscription", "the name of a subscription" },
+        { "{delivery}", "delivery", "the id of a delivery: MESSAGE~SUBSCRIPTION" },
         { "{type}", "type", "the last part of a problem's type" },
     };
     json_put_array(w, "parameters");
@@ -113,7 +117,16 @@ static void put_answers(struct json_writer *w, const struct route *r) {
 
 /* "post": the method as OpenAPI spells it. */
 static const char *method_key(enum route_method method) {
-    return method == ROUTE_METHOD_GET ? "get" : method == ROUTE_METHOD_POST ? "post" : "delete";
+    switch (method) {
+    case ROUTE_METHOD_GET:
+        return "get";
+    case ROUTE_METHOD_POST:
+        return "post";
+    case ROUTE_METHOD_PUT:
+        return "put";
+    default:
+        return "delete";
+    }
 }
 
 static void put_operation(struct json_writer *w, const struct route *r) {
@@ -180,7 +193,7 @@ void openapi_render(const char *version, struct buffer *to) {
     json_put_object(&w, "info");
     json_put_text(&w, "title", "settle");
     json_put_text(&w, "version", version);
-    json_put_text(&w, "description", "Distributed transactions: saga and TCC, durable, over HTTP");
+    json_put_text(&w, "description", "Distributed transactions: saga, TCC and reliable messages, durable, over HTTP");
     json_put_end(&w);
     put_schema(&w, "security", "[{'bearer':[]}]");
     put_paths(&w);
@@ -199,7 +212,7 @@ static void reference_route(const struct route *r, struct buffer *to) {
     buffer_add_format(to, "### %s %s\n\n%s. Role: %s.", routes_method_word(r->method), r->path, r->summary,
                       routes_role_word(r->role));
     if (r->key == ROUTE_KEY_GID)
-        buffer_add_text(to, " `Idempotency-Key`: stands for the gid when the body names none.");
+        buffer_add_text(to, " `Idempotency-Key`: stands for the id when the body names none.");
     if (r->key == ROUTE_KEY_ANSWER)
         buffer_add_text(to, " `Idempotency-Key`: the answer is remembered for 24 hours.");
     if (r->key == ROUTE_KEY_ONCE)

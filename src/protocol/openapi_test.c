@@ -56,6 +56,7 @@ static void the_document_is_whole(void **state) {
         struct json_value path = find(paths, r->path);
         struct json_value operation = find(path, r->method == ROUTE_METHOD_GET    ? "get"
                                                  : r->method == ROUTE_METHOD_POST ? "post"
+                                                 : r->method == ROUTE_METHOD_PUT  ? "put"
                                                                                   : "delete");
         assert_true(json_is(find(operation, "x-role"), routes_role_word(r->role)));
         find(find(operation, "responses"), "default");

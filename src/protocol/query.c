@@ -18,11 +18,18 @@ static const char *const list_names[] = { "mode",       "status",     "attention
                                           "name",       "branch_url", "created_after", "created_before",
                                           "older_than", "label.",     "sort",          "limit",
                                           "cursor",     NULL };
+static const char *const limit_names[] = { "limit", NULL };
+static const char *const message_names[] = { "status",         "topic",      "key",    "attention",
+                                             "created_after",  "created_before", "older_than", "label.",
+                                             "sort",           "limit",      "cursor", NULL };
+static const char *const delivery_names[] = { "status", "subscription", "topic",  "key", "attention",
+                                              "sort",   "limit",        "cursor", NULL };
 
 const char *const *query_names(enum query_kind kind) {
     static const char *const *const names[QUERY_KIND_COUNT] = {
         [QUERY_NONE] = no_names,      [QUERY_WAIT] = wait_names, [QUERY_LIST] = list_names,
-        [QUERY_EVENTS] = event_names, [QUERY_PAGE] = page_names,
+        [QUERY_EVENTS] = event_names, [QUERY_PAGE] = page_names, [QUERY_LIMIT] = limit_names,
+        [QUERY_MESSAGES] = message_names, [QUERY_DELIVERIES] = delivery_names,
     };
     assert((unsigned)kind < QUERY_KIND_COUNT);
     return names[kind];
@@ -39,6 +46,9 @@ const char *query_meaning(const char *name) {
         { "attention", "true: only those that need attention; false: only the others" },
         { "suspended", "true: only suspended ones; false: only the others" },
         { "name", "exactly this name" },
+        { "topic", "published under exactly this topic" },
+        { "key", "with exactly this ordering key" },
+        { "subscription", "owed to exactly this subscription" },
         { "branch_url", "some operation's URL begins with this" },
         { "created_after", "created later than this RFC 3339 time" },
         { "created_before", "created earlier than this RFC 3339 time" },
@@ -171,22 +181,43 @@ static int read_time(struct reading *r, struct slice name, struct slice value, u
     return 0;
 }
 
-static int read_statuses(struct reading *r, struct slice name, struct slice value, uint32_t *out) {
-    const char *words[STATUS_END];
-    size_t count = 0;
-    struct slice rest = value;
+/* The words of a kind of list, and what one of them stands for. */
+static const char *const *status_words(enum query_kind kind, size_t *count) {
+    static const char *words[STATUS_END];
+    if (kind == QUERY_MESSAGES)
+        return message_status_words(count);
+    if (kind == QUERY_DELIVERIES)
+        return delivery_status_words(count);
     for (uint8_t status = STATUS_ACTIVE; status < STATUS_END; status++)
-        words[count++] = status_word(status);
+        words[status - STATUS_ACTIVE] = status_word(status);
+    *count = STATUS_END - STATUS_ACTIVE;
+    return words;
+}
+
+static uint32_t status_bits(enum query_kind kind, struct slice word, size_t index) {
+    if (kind == QUERY_MESSAGES)
+        return message_statuses(word);
+    return kind == QUERY_DELIVERIES ? 1u << index : 1u << status_from_word(word);
+}
+
+static int read_statuses(struct reading *r, struct slice name, struct slice value) {
+    struct list_filter *filter = &r->query->filter;
+    uint32_t *out = r->kind == QUERY_DELIVERIES ? &filter->deliveries : &filter->statuses;
+    size_t count;
+    const char *const *words = status_words(r->kind, &count);
+    struct slice rest = value;
     do {
         struct slice word = slice_upto(rest, slice_find(rest, ','));
-        uint8_t status = status_from_word(word);
-        if (status == 0) {
+        size_t i = 0;
+        while (i < count && !slice_is(word, words[i]))
+            i++;
+        if (i == count) {
             const char *nearest = word_nearest(word, words, count);
             refuse(r, PROBLEM_INVALID_VALUE, name, word, "there is no such status");
             PROBLEM_NOTE(r->problem, nearest, slice_text(nearest));
             return ERR_INVALID;
         }
-        *out |= 1u << status;
+        *out |= status_bits(r->kind, word, i);
         rest = slice_from(rest, word.length + 1);
     } while (rest.length > 0);
     return 0;
@@ -307,7 +338,7 @@ static int read_parameter(struct reading *r, struct slice name, struct slice val
     if (slice_is(name, "mode"))
         return read_mode(r, name, value);
     if (slice_is(name, "status"))
-        return read_statuses(r, name, value, &q->filter.statuses);
+        return read_statuses(r, name, value);
     if (slice_is(name, "attention"))
         return read_bool(r, name, value, &q->filter.attention);
     if (slice_is(name, "suspended"))
@@ -324,6 +355,12 @@ static int read_parameter(struct reading *r, struct slice name, struct slice val
         q->filter.name = value;
     else if (slice_is(name, "branch_url"))
         q->filter.branch_url = value;
+    else if (slice_is(name, "topic"))
+        q->filter.topic = value;
+    else if (slice_is(name, "key"))
+        q->filter.key = value;
+    else if (slice_is(name, "subscription"))
+        q->filter.subscription = value;
     else
         q->after = value;
     return 0;
@@ -388,6 +425,28 @@ static bool agrees(int8_t wish, bool fact) {
     return wish == 0 || (wish > 0) == fact;
 }
 
+static bool carries(const struct transaction *t, const struct list_filter *filter) {
+    const struct message_request *m = t->message;
+    return (filter->topic.length == 0 || (m != NULL && slice_equal(m->head.topic, filter->topic))) &&
+           (filter->key.length == 0 || (m != NULL && slice_equal(m->head.key, filter->key)));
+}
+
+bool list_filter_takes(const struct list_filter *filter, const struct transaction *t, uint16_t branch,
+                       enum delivery_status status) {
+    const struct branch *b = &t->branches[branch];
+    bool attention = !status_is_final(t->status) && b->operation[ROLE_CONFIRM].attention_ms != 0;
+    return branch_is_delivery(b) &&
+           (filter->subscription.length == 0 || slice_equal(filter->subscription, b->id)) &&
+           (filter->deliveries == 0 || (filter->deliveries >> status & 1) != 0) &&
+           agrees(filter->attention, attention);
+}
+
+bool list_filter_is_live(const struct list_filter *filter) {
+    const uint32_t over =
+        1u << DELIVERY_ACKED | 1u << DELIVERY_REFUSED | 1u << DELIVERY_DISCARDED;
+    return filter->deliveries != 0 && (filter->deliveries & over) == 0;
+}
+
 bool list_filter_matches(const struct list_filter *filter, const struct transaction *t) {
     uint16_t branch;
     uint8_t role;
@@ -397,7 +456,7 @@ bool list_filter_matches(const struct list_filter *filter, const struct transact
         !agrees(filter->suspended, t->suspended) ||
         (filter->created_after_ms != 0 && t->created_ms <= filter->created_after_ms) ||
         (filter->created_before_ms != 0 && t->created_ms >= filter->created_before_ms) ||
-        (filter->name.length > 0 && !slice_equal(filter->name, t->name)))
+        (filter->name.length > 0 && !slice_equal(filter->name, t->name)) || !carries(t, filter))
         return false;
     if (filter->attention != 0 && !agrees(filter->attention, transaction_attention(t, &branch, &role) != 0))
         return false;

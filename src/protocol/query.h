@@ -15,6 +15,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "model/transaction.h"
+#include "protocol/message_word.h"
 #include "protocol/problem.h"
 
 /* Which parameters a route takes. */
@@ -24,6 +25,9 @@ enum query_kind {
     QUERY_LIST,   /* the filters of struct list_filter, sort, limit, cursor */
     QUERY_EVENTS, /* after, limit */
     QUERY_PAGE,   /* limit, cursor */
+    QUERY_LIMIT,  /* limit */
+    QUERY_MESSAGES,   /* filters of messages, sort, limit, cursor */
+    QUERY_DELIVERIES, /* filters of deliveries, sort, limit, cursor */
     QUERY_KIND_COUNT,
 };
 
@@ -34,7 +38,7 @@ const char *query_meaning(const char *name);
 
 #define QUERY_LABELS_MAX 8
 
-/* Which transactions a list shows. Empty slices and zeros match everything. */
+/* Which transactions, messages or deliveries a list shows. Empty slices and zeros match everything. */
 struct list_filter {
     struct slice namespace_name;
     uint8_t mode;                          /* enum mode */
@@ -43,6 +47,10 @@ struct list_filter {
     int8_t suspended;                      /* likewise */
     struct slice name;                     /* equal */
     struct slice branch_url;               /* some operation's URL begins with it */
+    struct slice topic;                    /* messages: equal */
+    struct slice key;                      /* likewise */
+    struct slice subscription;             /* deliveries: equal */
+    uint32_t deliveries;                   /* deliveries: bit 1 << enum delivery_status */
     uint64_t created_after_ms;             /* created later than this */
     uint64_t created_before_ms;            /* created earlier than this; 0: no bound */
     struct label labels[QUERY_LABELS_MAX]; /* all of them, value equal */
@@ -68,6 +76,11 @@ int query_decode(struct slice text, enum query_kind kind, struct slice namespace
                  struct arena *arena, struct query *out, struct problem *problem);
 
 bool list_filter_matches(const struct list_filter *filter, const struct transaction *t);
+/* Whether a delivery of a message that matches is wanted, too. */
+bool list_filter_takes(const struct list_filter *filter, const struct transaction *t, uint16_t branch,
+                       enum delivery_status status);
+/* Whether everything that it shows is unfinished, and so in memory. */
+bool list_filter_is_live(const struct list_filter *filter);
 
 /* Opaque to clients: base64url of a version byte, the direction and the id. It stays valid while data
  * changes, because ids are never reused and lists are ordered by them. */

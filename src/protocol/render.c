@@ -24,7 +24,7 @@ void render_duration(struct json_writer *w, const char *name, uint64_t ms) {
 }
 
 /* A participant's text on one line, without the blanks around it. */
-static struct slice one_line(struct slice text) {
+struct slice render_one_line(struct slice text) {
     while (text.length > 0 && (unsigned char)text.at[0] <= ' ')
         text = slice_from(text, 1);
     while (text.length > 0 && (unsigned char)text.at[text.length - 1] <= ' ')
@@ -37,7 +37,7 @@ static bool waits(const struct operation *o) {
 }
 
 /* Attempts made or under way; while one waits, the record already numbers the next. */
-static uint32_t attempts_made(const struct operation *o) {
+uint32_t render_attempts(const struct operation *o) {
     return waits(o) && o->attempt > 0 ? o->attempt - 1 : o->attempt;
 }
 
@@ -49,7 +49,7 @@ const char *render_decision(const struct transaction *t) {
     return t->decision == DECISION_COMMIT ? "committed" : "rolled_back";
 }
 
-static const char *cause_text(uint8_t cause) {
+const char *render_cause(uint8_t cause) {
     switch (cause) {
     case CAUSE_ALL_DONE:
         return "every branch was done";
@@ -65,6 +65,8 @@ static const char *cause_text(uint8_t cause) {
         return "the client asked for it";
     case CAUSE_OPERATOR:
         return "an operator decided it";
+    case CAUSE_CHECK:
+        return "the check-back said so";
     default:
         return "it was decided";
     }
@@ -80,14 +82,14 @@ void render_already_decided(const struct transaction *t, struct problem *p) {
     buffer_init(&at, 64);
     instant_add(&at, t->decided_ms);
     why_set(&p->detail, 0, "%.*s was decided at %.*s: %s, because %s", SLICE_PRINT(t->gid),
-            SLICE_PRINT(buffer_slice(&at)), decision, cause_text(t->cause));
+            SLICE_PRINT(buffer_slice(&at)), decision, render_cause(t->cause));
     buffer_done(&at);
 }
 
 void render_why(const struct transaction *t, uint16_t branch, uint8_t role, struct buffer *to) {
     const struct branch *b = &t->branches[branch];
     const struct operation *o = &b->operation[role];
-    struct slice detail = one_line(operation_detail(o));
+    struct slice detail = render_one_line(operation_detail(o));
     buffer_add_slice(to, b->id);
     if (o->verdict == VERDICT_REFUSED) {
         buffer_add_text(to, " refused to ");
@@ -96,7 +98,7 @@ void render_why(const struct transaction *t, uint16_t branch, uint8_t role, stru
         buffer_add_text(to, " may not be called");
     } else {
         buffer_add_format(to, ".%s is not done after %u attempts", operation_word(t->mode, role),
-                          (unsigned)attempts_made(o));
+                          (unsigned)render_attempts(o));
     }
     if (o->http != 0 && o->verdict != VERDICT_REFUSED)
         buffer_add_format(to, ", HTTP %u", (unsigned)o->http);
@@ -122,7 +124,7 @@ static void put_attention(struct json_writer *w, const struct transaction *t) {
     json_put_string(w, "why", buffer_slice(&why));
     json_put_string(w, "branch", t->branches[branch].id);
     json_put_text(w, "op", operation_word(t->mode, role));
-    json_put_u64(w, "attempts", attempts_made(o));
+    json_put_u64(w, "attempts", render_attempts(o));
     render_time(w, "since", since_ms);
     render_time(w, "next_try", t->suspended ? 0 : o->next_ms);
     json_put_end(w);
@@ -134,7 +136,7 @@ static void put_reason(struct json_writer *w, const struct transaction *t) {
         json_put_null(w, "reason");
         return;
     }
-    struct slice detail = one_line(t->reason_detail);
+    struct slice detail = render_one_line(t->reason_detail);
     json_put_object(w, "reason");
     if (t->reason_has_branch) {
         json_put_string(w, "branch", t->branches[t->reason_branch].id);
@@ -146,7 +148,7 @@ static void put_reason(struct json_writer *w, const struct transaction *t) {
             json_put_null(w, "http");
     }
     json_put_text(w, "cause", cause_word(t->cause));
-    json_put_string(w, "detail", detail.length > 0 ? detail : slice_text(cause_text(t->cause)));
+    json_put_string(w, "detail", detail.length > 0 ? detail : slice_text(render_cause(t->cause)));
     json_put_end(w);
 }
 
@@ -176,8 +178,8 @@ static void put_branch(struct json_writer *w, const struct transaction *t, const
     if (b->pivot)
         json_put_bool(w, "pivot", true);
     if (latest != NULL) {
-        struct slice detail = one_line(operation_detail(latest));
-        json_put_u64(w, "attempts", attempts_made(latest));
+        struct slice detail = render_one_line(operation_detail(latest));
+        json_put_u64(w, "attempts", render_attempts(latest));
         if (latest->http != 0)
             json_put_u64(w, "http", latest->http);
         if (detail.length > 0)
@@ -188,7 +190,7 @@ static void put_branch(struct json_writer *w, const struct transaction *t, const
     json_put_end(w);
 }
 
-static void put_labels(struct json_writer *w, const struct transaction *t) {
+void render_labels(struct json_writer *w, const struct transaction *t) {
     json_put_object(w, "labels");
     for (size_t i = 0; i < t->label_count; i++) {
         json_put_key(w, t->labels[i].key);
@@ -197,7 +199,7 @@ static void put_labels(struct json_writer *w, const struct transaction *t) {
     json_put_end(w);
 }
 
-static void put_decision(struct json_writer *w, const struct transaction *t) {
+void render_decided(struct json_writer *w, const struct transaction *t) {
     if (t->decision == DECISION_NONE) {
         json_put_null(w, "decision");
         return;
@@ -224,7 +226,7 @@ static void put_head(struct json_writer *w, const struct transaction *t) {
         json_put_text(w, "drive", "client");
     if (t->name.length > 0)
         json_put_string(w, "name", t->name);
-    put_labels(w, t);
+    render_labels(w, t);
     render_time(w, "created", t->created_ms);
     render_time(w, "updated", t->updated_ms);
     render_time(w, "deadline", t->deadline_ms);
@@ -233,7 +235,7 @@ static void put_head(struct json_writer *w, const struct transaction *t) {
         render_duration(w, "took", t->finished_ms - t->created_ms);
     }
     json_put_bool(w, "suspended", t->suspended);
-    put_decision(w, t);
+    render_decided(w, t);
     put_reason(w, t);
     put_attention(w, t);
     if (!status_is_final(t->status))

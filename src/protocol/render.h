@@ -23,6 +23,15 @@ void render_item(struct json_writer *w, const struct transaction *t);
 void render_list_begin(struct json_writer *w);
 void render_list_end(struct json_writer *w, uint64_t next_id, bool oldest_first, uint64_t approx_total);
 
+/* Parts that messages have too: the members "labels" and "decision", the attempts that were made or are under
+ * way, and somebody's text on one line. */
+void render_labels(struct json_writer *w, const struct transaction *t);
+void render_decided(struct json_writer *w, const struct transaction *t);
+uint32_t render_attempts(const struct operation *o);
+struct slice render_one_line(struct slice text);
+/* "the client asked for it": why it was decided so. */
+const char *render_cause(uint8_t cause);
+
 /* A time member, null for 0. */
 void render_time(struct json_writer *w, const char *name, uint64_t epoch_ms);
 /* A duration member such as "212ms". */

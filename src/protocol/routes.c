@@ -34,6 +34,7 @@ static const struct {
 } methods[] = {
     { ROUTE_METHOD_GET, "GET" },
     { ROUTE_METHOD_POST, "POST" },
+    { ROUTE_METHOD_PUT, "PUT" },
     { ROUTE_METHOD_DELETE, "DELETE" },
 };
 
@@ -102,6 +103,26 @@ static bool read_parameter(struct slice segment, char *out, size_t size) {
     return form_is_name(slice_of(out, used), size - 1) && strcmp(out, ".") != 0 && strcmp(out, "..") != 0;
 }
 
+/* MESSAGE~SUBSCRIPTION. Any other name leads here too, and is the id of no delivery: who may not look must not
+ * learn the difference. */
+static bool read_delivery(struct slice segment, struct route_match *out) {
+    size_t tilde = slice_find(segment, '~');
+    size_t skipped = 1;
+    for (size_t i = 0; tilde == segment.length && i + 3 <= segment.length; i++)
+        if (slice_is_nocase(slice_of(segment.at + i, 3), "%7E")) {
+            tilde = i;
+            skipped = 3;
+            break;
+        }
+    if (tilde == segment.length) {
+        bool name = read_parameter(segment, out->gid, sizeof out->gid);
+        out->gid[0] = '\0';
+        return name;
+    }
+    return read_parameter(slice_upto(segment, tilde), out->gid, sizeof out->gid) &&
+           read_parameter(slice_from(segment, tilde + skipped), out->branch, sizeof out->branch);
+}
+
 /* Whether a path follows a pattern; parameters go to *out. */
 static bool follows(const char *pattern_text, struct slice path, struct route_match *out) {
     struct slice pattern = slice_text(pattern_text);
@@ -111,6 +132,8 @@ static bool follows(const char *pattern_text, struct slice path, struct route_ma
         bool same;
         if (slice_is(wanted, "{branch}"))
             same = read_parameter(segment, out->branch, sizeof out->branch);
+        else if (slice_is(wanted, "{delivery}"))
+            same = read_delivery(segment, out);
         else if (wanted.at[0] == '{')
             same = read_parameter(segment, out->gid, sizeof out->gid);
         else

@@ -4,7 +4,8 @@
  *
  * Matching looks once at the path as it came in and does not repair it: doubled or trailing slashes, dots,
  * semicolons and percent-encoding lead nowhere (404), so no spelling of a path can slip past its role. The
- * one exception is %3A for the colon, which gids may contain and careful clients encode.
+ * exceptions are %3A for the colon, which gids may contain, and %7E for the tilde in the id of a delivery:
+ * careful clients encode them.
  *
  * Pure, no memory. */
 #ifndef PROTOCOL_ROUTES_H
@@ -40,6 +41,7 @@ enum route_method {
     ROUTE_METHOD_GET = 1,
     ROUTE_METHOD_POST = 2,
     ROUTE_METHOD_DELETE = 4,
+    ROUTE_METHOD_PUT = 8,
 };
 
 enum route_key {
@@ -65,8 +67,8 @@ struct route {
 /* A path that was recognised. Parameters are decoded copies. */
 struct route_match {
     const struct route *route;     /* NULL: see routes_match */
-    char gid[LIMIT_GID_BYTES + 1]; /* {gid}, {id} and {type}; empty when the route has none */
-    char branch[LIMIT_BRANCH_ID_BYTES + 1];
+    char gid[LIMIT_GID_BYTES + 1]; /* {gid}, {id}, {message}, ...; empty when the route has none */
+    char branch[LIMIT_BRANCH_ID_BYTES + 1]; /* {branch}; {delivery} is gid~branch, both empty when it is not */
     unsigned methods; /* ERR_UNSUPPORTED: the methods there are, enum route_method or-ed */
 };
 

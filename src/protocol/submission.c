@@ -6,10 +6,12 @@
 #include "base/digest.h"
 #include "base/json.h"
 #include "base/limits.h"
+#include "model/stored.h"
 #include "protocol/branch_form.h"
 #include "protocol/branch_order.h"
 #include "protocol/canon.h"
 #include "protocol/form.h"
+#include "protocol/label_form.h"
 
 enum {
     ROOT_GID,
@@ -51,33 +53,38 @@ bool submission_is_gid(struct slice text) {
     return form_is_name(text, LIMIT_GID_BYTES) && !slice_is(text, ".") && !slice_is(text, "..");
 }
 
-static int gid_of(const uint8_t bytes[16], struct arena *arena, struct slice *gid) {
+static int name_of(const char *prefix, const uint8_t bytes[16], struct arena *arena, struct slice *name) {
     static const char digits[] = "0123456789abcdef";
-    char *text = arena_take(arena, 35);
+    size_t length = strlen(prefix);
+    char *text = arena_take(arena, length + 32);
     if (text == NULL)
         return ERR_MEMORY;
-    memcpy(text, "tx_", 3);
+    memcpy(text, prefix, length);
     for (size_t i = 0; i < 16; i++) {
-        text[3 + 2 * i] = digits[bytes[i] >> 4];
-        text[4 + 2 * i] = digits[bytes[i] & 15];
+        text[length + 2 * i] = digits[bytes[i] >> 4];
+        text[length + 1 + 2 * i] = digits[bytes[i] & 15];
     }
-    *gid = slice_of(text, 35);
+    *name = slice_of(text, length + 32);
     return 0;
 }
 
-int submission_fresh_gid(const uint8_t random[16], struct arena *arena, struct slice *gid) {
-    return gid_of(random, arena, gid);
+static const char *prefix_of(uint8_t kind) {
+    return kind == STORED_MESSAGE ? "msg_" : kind == STORED_NOTICE ? "ntf_" : "tx_";
 }
 
-int submission_key_gid(struct slice namespace_name, struct slice key, struct arena *arena,
-                       struct slice *gid) {
+int submission_fresh_name(uint8_t kind, const uint8_t random[16], struct arena *arena, struct slice *name) {
+    return name_of(prefix_of(kind), random, arena, name);
+}
+
+int submission_key_name(uint8_t kind, struct slice namespace_name, struct slice key, struct arena *arena,
+                        struct slice *name) {
     struct digest d;
     uint8_t bytes[DIGEST_BYTES];
     digest_init(&d);
     canon_text(&d, 'n', namespace_name);
     canon_text(&d, 'k', key);
     digest_end(&d, bytes);
-    return gid_of(bytes, arena, gid);
+    return name_of(prefix_of(kind), bytes, arena, name);
 }
 
 static int read_gid(struct submission *s, struct json_value value) {
@@ -149,72 +156,6 @@ static int read_deadline(struct submission *s, struct json_value value) {
     if (failed == 0)
         canon_number(&s->digest, 't', s->request.deadline_ms);
     return failed;
-}
-
-static int read_label(struct submission *s, const struct form_path *above, struct json_value key,
-                      struct json_value value, struct label *out) {
-    struct form *f = &s->form;
-    struct form_path path = { .above = above, .name = slice_of(key.raw.at + 1, key.raw.length - 2) };
-    int failed = form_text(f, &path, key, LIMIT_NAME_BYTES, &out->key);
-    if (failed == 0 && out->key.length == 0)
-        failed = form_refuse(f, above, key, PROBLEM_INVALID_VALUE, "a label's name must not be empty");
-    if (failed == 0 && value.kind != JSON_STRING)
-        failed = form_refuse(f, &path, value, PROBLEM_WRONG_TYPE, "a label's value must be a string, not %s",
-                             json_kind_text(value.kind));
-    return failed == 0 ? form_text(f, &path, value, LIMIT_LABEL_BYTES, &out->value) : failed;
-}
-
-/* Whether a stands before b in the order of bytes. */
-static bool precedes(struct slice a, struct slice b) {
-    size_t both = a.length < b.length ? a.length : b.length;
-    int order = both == 0 ? 0 : memcmp(a.at, b.at, both);
-    return order != 0 ? order < 0 : a.length < b.length;
-}
-
-/* Labels go into the fingerprint by key: their order means nothing. */
-static void digest_labels(struct submission *s, const struct label *labels, size_t count) {
-    const struct label *last = NULL;
-    canon_number(&s->digest, 'l', count);
-    for (size_t round = 0; round < count; round++) {
-        const struct label *next = NULL;
-        for (size_t i = 0; i < count; i++)
-            if ((last == NULL || precedes(last->key, labels[i].key)) &&
-                (next == NULL || precedes(labels[i].key, next->key)))
-                next = &labels[i];
-        assert(next != NULL); /* keys differ: the reader refuses duplicates */
-        canon_text(&s->digest, 'k', next->key);
-        canon_text(&s->digest, 'v', next->value);
-        last = next;
-    }
-}
-
-static int read_labels(struct submission *s, struct json_value value) {
-    struct form_path path = form_below(NULL, "labels");
-    struct json_value key;
-    struct json_value text;
-    size_t count = 0;
-    struct label *labels = arena_take_array(s->form.arena, LIMIT_LABELS, sizeof *labels);
-    if (labels == NULL)
-        return form_no_memory(&s->form);
-    if (form_given(value)) {
-        struct json_cursor cursor = json_cursor_of(value);
-        while (json_member_next(&cursor, &key, &text)) {
-            if (count == LIMIT_LABELS) {
-                form_refuse(&s->form, &path, value, PROBLEM_OVER_LIMIT, "at most %d labels are possible",
-                            LIMIT_LABELS);
-                PROBLEM_NOTE(s->form.problem, limit, SLICE("16"));
-                return ERR_INVALID;
-            }
-            int failed = read_label(s, &path, key, text, &labels[count]);
-            if (failed != 0)
-                return failed;
-            count++;
-        }
-    }
-    s->request.labels = labels;
-    s->request.label_count = (uint16_t)count;
-    digest_labels(s, labels, count);
-    return 0;
 }
 
 /* What later versions will take. Saying so is kinder than "unknown field". */
@@ -346,7 +287,8 @@ int submission_decode(struct slice body, const struct submission_options *option
     if (failed == 0)
         failed = read_deadline(&s, values[ROOT_DEADLINE]);
     if (failed == 0)
-        failed = read_labels(&s, values[ROOT_LABELS]);
+        failed = label_form_read(&s.form, &s.digest, values[ROOT_LABELS], &s.request.labels,
+                                 &s.request.label_count);
     if (failed != 0)
         return failed;
     s.branch_form.mode = s.request.mode;

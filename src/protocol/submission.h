@@ -43,8 +43,8 @@ struct submission_options {
 #define SUBMISSION_RETRY_FACTOR_MAX 100u
 
 /* 0; ERR_INVALID or ERR_MEMORY with *problem filled. On success everything in *out is set except principal,
- * and gid, which stays empty when the client named none: then the adapter makes one with submission_fresh_gid
- * or submission_key_gid. */
+ * and gid, which stays empty when the client named none: then the adapter makes one with submission_fresh_name
+ * or submission_key_name. */
 int submission_decode(struct slice body, const struct submission_options *options, struct arena *arena,
                       struct transaction_request *out, struct problem *problem);
 
@@ -54,11 +54,13 @@ int submission_decode_branch(struct slice body, const struct submission_options 
                              const struct transaction *t, struct arena *arena, struct branch_request *out,
                              uint8_t fingerprint[32], struct problem *problem);
 
-/* A gid nobody has: "tx_" and 32 hexadecimal digits, from 16 random bytes. ERR_MEMORY. */
-int submission_fresh_gid(const uint8_t random[16], struct arena *arena, struct slice *gid);
-/* The gid that an Idempotency-Key stands for, the same every time: "tx_" and 32 hexadecimal digits of SHA-256
- * over namespace and key (design.md 4 (17)). ERR_MEMORY. */
-int submission_key_gid(struct slice namespace_name, struct slice key, struct arena *arena, struct slice *gid);
+/* A name nobody has: "tx_" (for a message "msg_", for a notification "ntf_") and 32 hexadecimal digits, from
+ * 16 random bytes. kind: enum stored_kind. ERR_MEMORY. */
+int submission_fresh_name(uint8_t kind, const uint8_t random[16], struct arena *arena, struct slice *name);
+/* The name that an Idempotency-Key stands for, the same every time: the digits are of SHA-256 over namespace
+ * and key (design.md 4 (17)). ERR_MEMORY. */
+int submission_key_name(uint8_t kind, struct slice namespace_name, struct slice key, struct arena *arena,
+                        struct slice *name);
 
 /* Whether text can be a gid: 1 to 128 of A-Za-z0-9._:- and not "." or "..", which clients drop from paths. */
 bool submission_is_gid(struct slice text);

@@ -30,12 +30,12 @@ void announcer_done(struct announcer *a) {
 static int announce_transaction(const struct announcement *n) {
     struct announcer *a = n->announcer;
     struct record r;
-    const struct transaction *t = n->source->transaction(n->source->self, n->content->id);
+    const struct transaction *t = n->source->transaction(n->source->self, n->content->kind, n->content->id);
     if (t == NULL)
         return ERR_NOT_FOUND;
     arena_reset(&a->arena);
     int code = record_decode(n->content->record, &a->arena, &r);
-    size_t count = code == 0 ? chronicle_count(&r) : 0;
+    size_t count = code == 0 ? chronicle_count(t, &r) : 0;
     for (size_t i = 0; i < count; i++) {
         struct json_writer w;
         buffer_clear(&a->text);
@@ -50,7 +50,7 @@ static int announce_transaction(const struct announcement *n) {
             .seq = n->content->seq,
             .index = i,
             .last = status_is_final(t->status) && n->content->seq == t->seq && i + 1 == count,
-            .name = slice_text(chronicle_event(&r, i)),
+            .name = slice_text(chronicle_event(t, &r, i)),
             .json = buffer_slice(&a->text),
         };
         feed_add(a->feed, &event);
@@ -61,6 +61,7 @@ static int announce_transaction(const struct announcement *n) {
 /* How entries of each kind are announced; NULL: they are not. */
 static int (*const announce[STORED_KIND_END])(const struct announcement *n) = {
     [STORED_TRANSACTION] = announce_transaction,
+    [STORED_MESSAGE] = announce_transaction,
     [STORED_ANSWER] = NULL, /* the client's own business */
     [STORED_AUDIT] =
         NULL, /* what it tells of shows in the transaction's events; who may read it is narrower */

@@ -23,7 +23,7 @@ struct announcer {
  * What is returned must stay until the next call. */
 struct announcer_source {
     void *self;
-    const struct transaction *(*transaction)(void *self, uint64_t id);
+    const struct transaction *(*transaction)(void *self, uint8_t kind, uint64_t id); /* messages, too */
 };
 
 void announcer_init(struct announcer *a, struct feed *feed);

@@ -306,17 +306,17 @@ static int add_records(struct visit *v, const struct transaction *t, struct buff
         arena_reset(&v->daemon->event_arena);
         if (record_decode(bytes, &v->daemon->event_arena, &r) != 0)
             continue;
-        for (size_t i = 0; i < chronicle_count(&r); i++) {
+        for (size_t i = 0; i < chronicle_count(t, &r); i++) {
             struct json_writer w;
             if (seq == v->part.stream.seq && i < v->part.stream.index)
                 continue;
             buffer_clear(&line);
             json_writer_init(&w, &line);
             chronicle_put(&w, t, &r, seq, i);
-            add_record_event(to, seq, i, slice_text(chronicle_event(&r, i)), buffer_slice(&line));
+            add_record_event(to, seq, i, slice_text(chronicle_event(t, &r, i)), buffer_slice(&line));
         }
         v->part.stream.seq = seq;
-        v->part.stream.index = chronicle_count(&r);
+        v->part.stream.index = chronicle_count(t, &r);
     }
     int code = buffer_failed(&line);
     buffer_done(&line);

@@ -239,11 +239,11 @@ static int make_gid(struct visit *v) {
     uint8_t random[16];
     if (v->key.length > 0) {
         v->key_is_gid = true;
-        return submission_key_gid(v->namespace_name, v->key, &v->exchange.arena, &request->gid);
+        return submission_key_name(STORED_TRANSACTION, v->namespace_name, v->key, &v->exchange.arena, &request->gid);
     }
     random_fill(loop_random(v->daemon->loop), random, sizeof random);
     request->gid_is_fresh = true;
-    return submission_fresh_gid(random, &v->exchange.arena, &request->gid);
+    return submission_fresh_name(STORED_TRANSACTION, random, &v->exchange.arena, &request->gid);
 }
 
 static void shown_for_submit(struct driver_ask *a, const struct reply *reply) {

@@ -9,7 +9,8 @@ void events_changed(struct daemon *d, const struct change *change) {
 }
 
 /* A transaction leaves memory only when its row is durable, and it is folded only after its last batch. */
-static const struct transaction *find_transaction(void *self, uint64_t id) {
+static const struct transaction *find_transaction(void *self, uint8_t kind, uint64_t id) {
+    (void)kind; /* ids are unique among all kinds */
     return engine_by_id(((struct daemon *)self)->engine, id);
 }
 

@@ -90,7 +90,7 @@ static void enter_new(struct visit *v, void (*route)(struct visit *v)) {
     v->ask.event.kind = EVENT_SHOW;
     v->ask.event.namespace_name = v->namespace_name;
     v->ask.answer = asked;
-    if (submission_key_gid(v->namespace_name, v->key, &v->exchange.arena, &v->ask.event.gid) != 0)
+    if (submission_key_name(STORED_TRANSACTION, v->namespace_name, v->key, &v->exchange.arena, &v->ask.event.gid) != 0)
         refuse_for_now(v, PROBLEM_BUSY);
     else
         driver_ask(v->daemon->driver, &v->ask);

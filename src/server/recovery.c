@@ -57,7 +57,7 @@ static void note_time(struct recovery *r, struct slice batch) {
     struct stored_entry entry;
     struct record record;
     while (batch.length > 0 && journal_decode(&batch, &entry) == 0) {
-        if (entry.kind != STORED_TRANSACTION)
+        if (entry.kind != STORED_TRANSACTION && entry.kind != STORED_MESSAGE && entry.kind != STORED_NOTICE)
             continue;
         arena_reset(&r->arena);
         if (record_decode(entry.record, &r->arena, &record) == 0 && record.at_ms > r->batch_ms)

@@ -125,7 +125,7 @@ static int take_row(void *self, const struct stored_row *row) {
     return 0;
 }
 
-static const struct transaction *find_transaction(void *self, uint64_t id) {
+static const struct transaction *find_transaction(void *self, uint8_t kind, uint64_t id) {
     struct refill *r = self;
     const struct transaction *t = engine_by_id(r->engine, id);
     if (t != NULL || r->code != 0)
@@ -135,7 +135,7 @@ static const struct transaction *find_transaction(void *self, uint64_t id) {
         struct store_visitor visit = { .row = take_row, .self = r };
         unload(l);
         r->wanted = id;
-        r->code = r->store->ops->scan(r->store, STORED_TRANSACTION, id + 1, false, 1, &visit, r->why);
+        r->code = r->store->ops->scan(r->store, kind, id + 1, false, 1, &visit, r->why);
     }
     return l->id == id ? &l->transaction : NULL;
 }

@@ -640,6 +640,7 @@ static int owed(struct stage *s, struct slice line, struct slice rest) {
     const struct channel *c = engine_channel(s->engine, DEFINITION_SUBSCRIPTION, name);
     const struct parcel *p = NULL;
     struct channel_figures figures;
+    uint64_t ready = 0, parked = 0, all = 0;
 
     (void)rest;
     if (c == NULL)
@@ -655,8 +656,12 @@ static int owed(struct stage *s, struct slice line, struct slice rest) {
         buffer_add_format(&s->said, "    %.*s: %s#%u%s%s%s%s\n", SLICE_PRINT(v.transaction->gid),
                           operation_status_word(o), o->attempt, v.ready ? ", ready" : "",
                           v.out ? ", out" : "", v.behind ? ", behind" : "", v.parked ? ", parked" : "");
+        ready += v.ready;
+        parked += v.parked;
+        all++;
     }
     engine_channel_figures(c, &figures);
+    assert(figures.owed == all && figures.ready == ready && figures.parked == parked);
     buffer_add_format(&s->said, "    %u owed, %u dead, %u parked, %u out\n", (unsigned)figures.owed,
                       (unsigned)figures.dead, (unsigned)figures.parked, (unsigned)figures.out);
     return 0;

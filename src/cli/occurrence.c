@@ -38,6 +38,8 @@ void occurrence_read(struct json_value item, struct arena *arena, struct occurre
     *out = (struct occurrence){ .took_ms = -1 };
     out->event = cli_text(item, "event", arena);
     out->gid = cli_text(item, "gid", arena);
+    if (out->gid.length == 0) /* messages and deliveries */
+        out->gid = cli_text(item, "id", arena);
     out->branch = cli_text(item, "branch", arena);
     out->operation = cli_text(item, "op", arena);
     out->attempt = view_number(item, "attempt", 0);

@@ -190,7 +190,7 @@ struct engine_figures {
     uint64_t submitted; /* transactions */
     uint64_t published; /* messages, also those that settled made itself */
     uint64_t notified;  /* notifications */
-    uint64_t taken_back;
+    uint64_t taken_back[STORED_KIND_END];
     uint64_t attempts; /* calls emitted */
     uint64_t verdicts[VERDICT_COUNT];
     uint64_t oldest_ms; /* creation of the oldest unfinished transaction, 0: none */

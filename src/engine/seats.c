@@ -133,7 +133,7 @@ void seat_count(struct engine *e, struct seat *seat) {
 
 void seat_take_back(struct engine *e, struct seat *seat) {
     bool unfinished = !status_is_final(seat->counted_status);
-    e->figures.taken_back++;
+    e->figures.taken_back[seat->thing.kind]++;
     e->figures.unfinished -= unfinished;
     e->figures.attention -= seat->counted_attention;
     e->figures.suspended -= seat->counted_suspended;

@@ -154,4 +154,6 @@ void pull_step(struct engine *e, const struct event *event, struct effects *effe
         bytes += p->seat->transaction.message->body.length;
         lease(e, event, effects, p);
     }
+    effects->reply.pulled = effects->pulled;
+    effects->reply.pulled_count = effects->pulled_count;
 }

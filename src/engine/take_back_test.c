@@ -173,7 +173,7 @@ static void both_turns_forget_what_is_new(void **state) {
     before.suspended = 1; /* old */
     before.unfolded += 5; /* three lines, two answers */
     before.submitted += 2;
-    before.taken_back += 2;
+    before.taken_back[STORED_TRANSACTION] += 2;
     before.attempts += 1;
     before.finished[STATUS_HEURISTIC_COMMIT] += 1;
     assert_memory_equal(&after, &before, sizeof after);

@@ -28,8 +28,15 @@ enum reply_kind {
     REPLY_NOT_ALLOWED,     /* the command does not fit: text says why */
     REPLY_FULL,            /* the limit of unfinished transactions (text names it) */
     REPLY_NO_MEMORY,       /* the memory limit */
-    REPLY_PULLED,          /* effects.pulled: deliveries handed to a consumer, possibly none */
+    REPLY_PULLED,          /* reply.pulled: deliveries handed to a consumer, possibly none */
     REPLY_DEFINED,         /* reply.definition: as it is now */
+};
+
+/* One delivery that a pull hands out. Valid like a reply. */
+struct pulled {
+    const struct transaction *transaction;
+    uint16_t branch;
+    uint64_t until_ms; /* the end of the lease */
 };
 
 struct reply {
@@ -39,13 +46,8 @@ struct reply {
     const struct transaction *transaction; /* NULL when there is none; valid until the next step */
     struct slice text;                     /* static or valid until the next step */
     const struct definition *definition;   /* DEFINED; valid until the next step */
-};
-
-/* One delivery that a pull hands out. Valid like a reply. */
-struct pulled {
-    const struct transaction *transaction;
-    uint16_t branch;
-    uint64_t until_ms; /* the end of the lease */
+    const struct pulled *pulled;           /* PULLED; likewise */
+    size_t pulled_count;
 };
 
 /* A transaction has new records: whoever watches it wants to know. Valid like a reply: until the next step.

@@ -27,9 +27,10 @@ const char *chronicle_event(const struct transaction *t, const struct record *r,
 void chronicle_put(struct json_writer *w, const struct transaction *t, const struct record *r, uint32_t seq,
                    size_t index);
 
-/* Write {"gid":...,"items":[...],"next":...} (a message: "id"): the events of all records with a seq above `after`, and no more
- * than max records (0: all of them). next is the seq to go on after, or null. scratch is reset for each
- * record. 0; ERR_CORRUPT or ERR_MEMORY when a record cannot be read: then what was written is useless. */
+/* Write {"gid":...,"items":[...],"next":...} (a message: "id"): the events of all records with a seq above
+ * `after`, and no more than max records (0: all of them). next is the seq to go on after, or null. scratch is
+ * reset for each record. 0; ERR_CORRUPT or ERR_MEMORY when a record cannot be read: then what was written is
+ * useless. */
 int chronicle_list(struct json_writer *w, const struct transaction *t, uint32_t after, uint32_t max,
                    struct arena *scratch);
 

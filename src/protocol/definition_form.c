@@ -69,7 +69,8 @@ static int read_push(struct reading *r) {
     struct call_draft draft = { .timeout_ms = 0 };
     int failed = call_form_endpoint(&r->form, &path, value, &draft);
     if (failed == 0)
-        failed = call_form_judge(&r->form, r->options->judge, r->options->judge_self, &path, value, draft.url);
+        failed =
+            call_form_judge(&r->form, r->options->judge, r->options->judge_self, &path, value, draft.url);
     if (failed != 0)
         return failed;
     if (draft.timeout_ms > 0 && form_given(r->values[OUTLET_TIMEOUT]))
@@ -85,7 +86,7 @@ static int read_sink(struct reading *r) {
     struct json_value url = r->values[OUTLET_SINK];
     int failed = sink_form_read(&r->form, NULL, r->values[OUTLET_SINK], &r->outlet.url, &url);
     if (failed == 0)
-        failed = call_form_judge(&r->form, r->options->judge, r->options->judge_self, &path, url,
+        failed = call_form_judge(&r->form, r->options->judge_sink, r->options->judge_self, &path, url,
                                  r->outlet.url);
     if (failed == 0 && form_given(r->values[OUTLET_ACK]) && json_is(r->values[OUTLET_ACK], "call"))
         return refuse(r, OUTLET_ACK, "a broker's receipt is the ack; \"call\" is for \"push\"");
@@ -96,8 +97,9 @@ static int read_pull(struct reading *r) {
     static const unsigned others[] = { OUTLET_CONCURRENCY, OUTLET_TIMEOUT, OUTLET_ACK };
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
         if (form_given(r->values[others[i]]))
-            return refuse(r, others[i],
-                          "with \"pull\" consumers take as many as they ask for, and ack by a call of their own");
+            return refuse(
+                r, others[i],
+                "with \"pull\" consumers take as many as they ask for, and ack by a call of their own");
     r->outlet.ack = ACK_CALL;
     return 0;
 }
@@ -261,10 +263,11 @@ static int read_plain_topic(struct reading *r, struct json_value root) {
 static int refuse_name(struct form *f, size_t length) {
     struct json_value none = { .raw = SLICE_NONE };
     struct form_path path = form_below(NULL, "name");
-    form_refuse(f, &path, none, PROBLEM_OVER_LIMIT,
-                "the name has %zu characters; a subscription's stands in the ids of its deliveries and has at "
-                "most %d",
-                length, LIMIT_BRANCH_ID_BYTES);
+    form_refuse(
+        f, &path, none, PROBLEM_OVER_LIMIT,
+        "the name has %zu characters; a subscription's stands in the ids of its deliveries and has at "
+        "most %d",
+        length, LIMIT_BRANCH_ID_BYTES);
     PROBLEM_NOTE(f->problem, limit, SLICE("64"));
     return ERR_INVALID;
 }

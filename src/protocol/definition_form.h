@@ -1,9 +1,9 @@
 /* PUT /v1/topics/{name} and /v1/subscriptions/{name}: the JSON body becomes a struct definition whose outlet
  * has every default filled in. Source: ux.md (b), "Subscription".
  *
- * A subscription is served in one of three ways, and names exactly one: "push" (an HTTP URL), "pull": true, or
- * "sink" (a broker). Errors as in protocol/submission.h. Ownership: slices point into the body and the arena.
- * Pure. */
+ * A subscription is served in one of three ways, and names exactly one: "push" (an HTTP URL), "pull": true,
+ * or "sink" (a broker). Errors as in protocol/submission.h. Ownership: slices point into the body and the
+ * arena. Pure. */
 #ifndef PROTOCOL_DEFINITION_FORM_H
 #define PROTOCOL_DEFINITION_FORM_H
 

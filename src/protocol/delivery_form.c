@@ -104,9 +104,9 @@ static int read_durations(struct form *f, const struct json_value *values, struc
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct form_path path = form_below(NULL, all_fields[rows[i].member].name);
         struct json_value value = values[rows[i].member];
-        int failed = form_given(value) ? form_duration(f, &path, value, rows[i].least_ms, rows[i].most_ms,
-                                                       rows[i].out)
-                                       : 0;
+        int failed = form_given(value)
+                         ? form_duration(f, &path, value, rows[i].least_ms, rows[i].most_ms, rows[i].out)
+                         : 0;
         if (failed != 0)
             return failed;
     }

@@ -8,6 +8,7 @@
 #include "protocol/canon.h"
 #include "protocol/label_form.h"
 #include "wire/header_value.h"
+#include "wire/http1.h"
 #include "wire/sink_target.h"
 
 enum {
@@ -118,16 +119,6 @@ int message_body_read(struct form *f, const struct form_path *above, const struc
     return failed;
 }
 
-static bool is_token(struct slice name) {
-    for (size_t i = 0; i < name.length; i++) {
-        char c = name.at[i];
-        bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-        if (!letter && strchr("!#$%&'*+-.^_`|~", c) == NULL)
-            return false;
-    }
-    return name.length > 0;
-}
-
 static bool begins_with(struct slice name, const char *beginning) {
     size_t length = strlen(beginning);
     return name.length >= length && slice_is_nocase(slice_upto(name, length), beginning);
@@ -135,10 +126,21 @@ static bool begins_with(struct slice name, const char *beginning) {
 
 /* Names that belong to the connection, or to settled itself. */
 static bool is_reserved(struct slice name) {
-    static const char *const words[] = { "connection",        "keep-alive",      "te",      "trailer",
-                                         "transfer-encoding", "upgrade",         "host",    "content-length",
-                                         "content-type",      "idempotency-key", "expect",  "user-agent",
-                                         "traceparent",       "tracestate",      "proxy-connection" };
+    static const char *const words[] = { "connection",
+                                         "keep-alive",
+                                         "te",
+                                         "trailer",
+                                         "transfer-encoding",
+                                         "upgrade",
+                                         "host",
+                                         "content-length",
+                                         "content-type",
+                                         "idempotency-key",
+                                         "expect",
+                                         "user-agent",
+                                         "traceparent",
+                                         "tracestate",
+                                         "proxy-connection" };
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
         if (slice_is_nocase(name, words[i]))
             return true;
@@ -151,13 +153,13 @@ static int read_headers(struct form *f, const struct form_path *above, struct js
                                             LIMIT_MESSAGE_HEADER_BYTES };
     struct form_path path = form_below(above, "headers");
     size_t bytes = 0;
-    int failed = label_form_object(f, above, &form, digest, value, &out->head.headers,
-                                   &out->head.header_count);
+    int failed =
+        label_form_object(f, above, &form, digest, value, &out->head.headers, &out->head.header_count);
     for (size_t i = 0; failed == 0 && i < out->head.header_count; i++) {
         const struct label *header = &out->head.headers[i];
         struct form_path place = { .above = &path, .name = header->key };
         bytes += header->key.length + header->value.length;
-        if (!is_token(header->key))
+        if (!http1_is_token(header->key))
             return form_refuse(f, &place, value, PROBLEM_INVALID_VALUE,
                                "a header's name has letters, digits and hyphens");
         if (is_reserved(header->key))
@@ -195,8 +197,8 @@ int message_content_read(struct form *f, const struct form_path *above, const st
     if (failed == 0)
         failed = message_body_read(f, above, values, &out->body, &out->head.content_type);
     if (failed == 0 && form_given(values[CONTENT_DELAY]))
-        failed = form_duration(f, &delay, values[CONTENT_DELAY], 0, SUBMISSION_DEADLINE_MS_MAX,
-                               &out->delay_ms);
+        failed =
+            form_duration(f, &delay, values[CONTENT_DELAY], 0, SUBMISSION_DEADLINE_MS_MAX, &out->delay_ms);
     if (failed != 0)
         return failed;
     canon_text(digest, 't', out->head.topic);
@@ -222,10 +224,10 @@ enum {
 };
 
 static const struct form_field check_fields[CHECK_FIELDS] = {
-    [CHECK_AFTER] = { "after", FORM_STRING }, [CHECK_EVERY] = { "every", FORM_STRING },
-    [CHECK_MAX] = { "max", FORM_STRING },     [CHECK_TRIES] = { "tries", FORM_NUMBER },
+    [CHECK_AFTER] = { "after", FORM_STRING },     [CHECK_EVERY] = { "every", FORM_STRING },
+    [CHECK_MAX] = { "max", FORM_STRING },         [CHECK_TRIES] = { "tries", FORM_NUMBER },
     [CHECK_TIMEOUT] = { "timeout", FORM_STRING }, [CHECK_HTTP] = { "http", FORM_STRING },
-    [CHECK_PG] = { "pg", FORM_OBJECT },       [CHECK_MARKER] = { "marker", FORM_OBJECT },
+    [CHECK_PG] = { "pg", FORM_OBJECT },           [CHECK_MARKER] = { "marker", FORM_OBJECT },
 };
 
 static const struct form_path check_path = { .name = { "check", 5 } };
@@ -247,8 +249,8 @@ static int read_times(struct message_form *m, const struct json_value *values) {
         struct form_path path = form_below(&check_path, check_fields[field].name);
         if (field == CHECK_TRIES || !form_given(values[field]))
             continue;
-        int failed = form_duration(&m->form, &path, values[field], bounds[field][0], bounds[field][1],
-                                   times[field]);
+        int failed =
+            form_duration(&m->form, &path, values[field], bounds[field][0], bounds[field][1], times[field]);
         if (failed != 0)
             return failed;
         canon_number(&m->digest, (char)('0' + field), *times[field]);
@@ -324,7 +326,8 @@ static int read_xid(struct message_form *m, const struct json_value *values, str
     if (!form_given(values[1]))
         return form_missing(&m->form, &above, "xid", "what pg_current_xact_id() says in the transaction");
     if (!form_given(values[2]))
-        return form_missing(&m->form, &above, "system", "the server's system identifier, a slash, its timeline");
+        return form_missing(&m->form, &above, "system",
+                            "the server's system identifier, a slash, its timeline");
     int failed = form_text(&m->form, &xid, values[1], 20, &t->parameters[0].value);
     if (failed == 0 && (slice_u64(t->parameters[0].value, &number) != 0 || number < 3))
         failed = form_refuse(&m->form, &xid, values[1], PROBLEM_INVALID_VALUE,

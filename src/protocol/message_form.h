@@ -24,10 +24,10 @@ enum {
     CONTENT_DELAY,
     CONTENT_FIELDS,
 };
-#define MESSAGE_CONTENT_MEMBERS                                                                        \
-    [CONTENT_TOPIC] = { "topic", FORM_STRING }, [CONTENT_KEY] = { "key", FORM_STRING },                \
-    [CONTENT_BODY] = { "body", FORM_ANY }, [CONTENT_BODY_BASE64] = { "body_base64", FORM_STRING },     \
-    [CONTENT_TYPE] = { "content_type", FORM_STRING }, [CONTENT_HEADERS] = { "headers", FORM_OBJECT },  \
+#define MESSAGE_CONTENT_MEMBERS                                                                       \
+    [CONTENT_TOPIC] = { "topic", FORM_STRING }, [CONTENT_KEY] = { "key", FORM_STRING },               \
+    [CONTENT_BODY] = { "body", FORM_ANY }, [CONTENT_BODY_BASE64] = { "body_base64", FORM_STRING },    \
+    [CONTENT_TYPE] = { "content_type", FORM_STRING }, [CONTENT_HEADERS] = { "headers", FORM_OBJECT }, \
     [CONTENT_DELAY] = { "delay", FORM_STRING }
 
 /* Read them from values[CONTENT_FIELDS]; above is where the object stands. What was written goes into the

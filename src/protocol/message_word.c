@@ -12,9 +12,9 @@ static const uint32_t statuses[] = {
 };
 
 static const char *const delivery_words[DELIVERY_STATUS_COUNT] = {
-    [DELIVERY_PENDING] = "pending",   [DELIVERY_DELIVERING] = "delivering", [DELIVERY_RETRYING] = "retrying",
-    [DELIVERY_PARKED] = "parked",     [DELIVERY_ACKED] = "acked",           [DELIVERY_REFUSED] = "refused",
-    [DELIVERY_DEAD] = "dead",         [DELIVERY_DISCARDED] = "discarded",
+    [DELIVERY_PENDING] = "pending", [DELIVERY_DELIVERING] = "delivering", [DELIVERY_RETRYING] = "retrying",
+    [DELIVERY_PARKED] = "parked",   [DELIVERY_ACKED] = "acked",           [DELIVERY_REFUSED] = "refused",
+    [DELIVERY_DEAD] = "dead",       [DELIVERY_DISCARDED] = "discarded",
 };
 
 const char *message_status_word(uint8_t status) {

@@ -193,7 +193,8 @@ void openapi_render(const char *version, struct buffer *to) {
     json_put_object(&w, "info");
     json_put_text(&w, "title", "settle");
     json_put_text(&w, "version", version);
-    json_put_text(&w, "description", "Distributed transactions: saga, TCC and reliable messages, durable, over HTTP");
+    json_put_text(&w, "description",
+                  "Distributed transactions: saga, TCC and reliable messages, durable, over HTTP");
     json_put_end(&w);
     put_schema(&w, "security", "[{'bearer':[]}]");
     put_paths(&w);

@@ -19,16 +19,16 @@ static const char *const list_names[] = { "mode",       "status",     "attention
                                           "older_than", "label.",     "sort",          "limit",
                                           "cursor",     NULL };
 static const char *const limit_names[] = { "limit", NULL };
-static const char *const message_names[] = { "status",         "topic",      "key",    "attention",
-                                             "created_after",  "created_before", "older_than", "label.",
-                                             "sort",           "limit",      "cursor", NULL };
+static const char *const message_names[] = { "status",        "topic",          "key",        "attention",
+                                             "created_after", "created_before", "older_than", "label.",
+                                             "sort",          "limit",          "cursor",     NULL };
 static const char *const delivery_names[] = { "status", "subscription", "topic",  "key", "attention",
                                               "sort",   "limit",        "cursor", NULL };
 
 const char *const *query_names(enum query_kind kind) {
     static const char *const *const names[QUERY_KIND_COUNT] = {
-        [QUERY_NONE] = no_names,      [QUERY_WAIT] = wait_names, [QUERY_LIST] = list_names,
-        [QUERY_EVENTS] = event_names, [QUERY_PAGE] = page_names, [QUERY_LIMIT] = limit_names,
+        [QUERY_NONE] = no_names,          [QUERY_WAIT] = wait_names,           [QUERY_LIST] = list_names,
+        [QUERY_EVENTS] = event_names,     [QUERY_PAGE] = page_names,           [QUERY_LIMIT] = limit_names,
         [QUERY_MESSAGES] = message_names, [QUERY_DELIVERIES] = delivery_names,
     };
     assert((unsigned)kind < QUERY_KIND_COUNT);
@@ -442,8 +442,7 @@ bool list_filter_takes(const struct list_filter *filter, const struct transactio
 }
 
 bool list_filter_is_live(const struct list_filter *filter) {
-    const uint32_t over =
-        1u << DELIVERY_ACKED | 1u << DELIVERY_REFUSED | 1u << DELIVERY_DISCARDED;
+    const uint32_t over = 1u << DELIVERY_ACKED | 1u << DELIVERY_REFUSED | 1u << DELIVERY_DISCARDED;
     return filter->deliveries != 0 && (filter->deliveries & over) == 0;
 }
 

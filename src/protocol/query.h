@@ -21,11 +21,11 @@
 /* Which parameters a route takes. */
 enum query_kind {
     QUERY_NONE,
-    QUERY_WAIT,   /* wait */
-    QUERY_LIST,   /* the filters of struct list_filter, sort, limit, cursor */
-    QUERY_EVENTS, /* after, limit */
-    QUERY_PAGE,   /* limit, cursor */
-    QUERY_LIMIT,  /* limit */
+    QUERY_WAIT,       /* wait */
+    QUERY_LIST,       /* the filters of struct list_filter, sort, limit, cursor */
+    QUERY_EVENTS,     /* after, limit */
+    QUERY_PAGE,       /* limit, cursor */
+    QUERY_LIMIT,      /* limit */
     QUERY_MESSAGES,   /* filters of messages, sort, limit, cursor */
     QUERY_DELIVERIES, /* filters of deliveries, sort, limit, cursor */
     QUERY_KIND_COUNT,

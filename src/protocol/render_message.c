@@ -10,8 +10,8 @@
 /* JSON as it is, anything else as base64. A type is only a claim: the bytes are looked at. */
 static void put_body(struct json_writer *w, const struct message_request *m) {
     struct json_value root;
-    bool json = m->body.length > 0 && message_is_json(m->head.content_type) &&
-                json_check(m->body, &root, NULL) == 0;
+    bool json =
+        m->body.length > 0 && message_is_json(m->head.content_type) && json_check(m->body, &root, NULL) == 0;
     if (json) {
         json_put_raw(w, "body", m->body);
         return;
@@ -213,12 +213,14 @@ void render_message_item(struct json_writer *w, const struct transaction *t) {
 }
 
 void render_delivery(struct json_writer *w, const struct transaction *t, uint16_t branch,
-                     const struct delivery_stand *stand, bool whole) {
+                     const struct delivery_stand *stand, bool whole, struct slice replaced_by) {
     json_put_object(w, NULL);
     put_delivery(w, t, branch, stand);
     json_put_string(w, "message", t->gid);
     put_address(w, t->message);
     render_time(w, "created", t->decided_ms);
+    if (replaced_by.length > 0)
+        json_put_string(w, "replaced_by", replaced_by);
     if (whole)
         put_content(w, t->message);
     json_put_end(w);

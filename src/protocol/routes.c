@@ -103,8 +103,8 @@ static bool read_parameter(struct slice segment, char *out, size_t size) {
     return form_is_name(slice_of(out, used), size - 1) && strcmp(out, ".") != 0 && strcmp(out, "..") != 0;
 }
 
-/* MESSAGE~SUBSCRIPTION. Any other name leads here too, and is the id of no delivery: who may not look must not
- * learn the difference. */
+/* MESSAGE~SUBSCRIPTION. Any other name leads here too, and is the id of no delivery: who may not look must
+ * not learn the difference. */
 static bool read_delivery(struct slice segment, struct route_match *out) {
     size_t tilde = slice_find(segment, '~');
     size_t skipped = 1;

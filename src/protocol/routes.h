@@ -68,7 +68,8 @@ struct route {
 struct route_match {
     const struct route *route;     /* NULL: see routes_match */
     char gid[LIMIT_GID_BYTES + 1]; /* {gid}, {id}, {message}, ...; empty when the route has none */
-    char branch[LIMIT_BRANCH_ID_BYTES + 1]; /* {branch}; {delivery} is gid~branch, both empty when it is not */
+    char
+        branch[LIMIT_BRANCH_ID_BYTES + 1]; /* {branch}; {delivery} is gid~branch, both empty when it is not */
     unsigned methods; /* ERR_UNSUPPORTED: the methods there are, enum route_method or-ed */
 };
 

@@ -1,5 +1,5 @@
-/* The member "sink" of a subscription: {"stomp": {"url": ..., "destination": ...}}, one broker's kind with what
- * that kind takes, spelled into the one line of wire/sink_target.h that is stored and given to the sink.
+/* The member "sink" of a subscription: {"stomp": {"url": ..., "destination": ...}}, one broker's kind with
+ * what that kind takes, spelled into the one line of wire/sink_target.h that is stored and given to the sink.
  *
  * Which members a kind has stands in one table here; what their values must be is for the kind's own sink to
  * say. Errors as in protocol/form.h. Pure. */

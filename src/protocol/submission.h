@@ -33,6 +33,7 @@ struct submission_options {
     uint32_t call_timeout_ms;  /* of each operation */
     struct retry_policy retry; /* of each branch, member by member */
     submission_judge *judge;
+    submission_judge *judge_sink; /* the same for a line of wire/sink_target.h; definitions only */
     void *judge_self;
 };
 
@@ -43,8 +44,8 @@ struct submission_options {
 #define SUBMISSION_RETRY_FACTOR_MAX 100u
 
 /* 0; ERR_INVALID or ERR_MEMORY with *problem filled. On success everything in *out is set except principal,
- * and gid, which stays empty when the client named none: then the adapter makes one with submission_fresh_name
- * or submission_key_name. */
+ * and gid, which stays empty when the client named none: then the adapter makes one with
+ * submission_fresh_name or submission_key_name. */
 int submission_decode(struct slice body, const struct submission_options *options, struct arena *arena,
                       struct transaction_request *out, struct problem *problem);
 

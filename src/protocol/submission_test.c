@@ -525,12 +525,15 @@ static void gids(void **state) {
     assert_int_equal(submission_fresh_name(STORED_TRANSACTION, random, &arena, &gid), 0);
     assert_true(slice_is(gid, "tx_000102ff100000000000000000000000"));
     assert_int_equal(submission_key_name(STORED_TRANSACTION, SLICE("default"), SLICE("k1"), &arena, &gid), 0);
-    assert_int_equal(submission_key_name(STORED_TRANSACTION, SLICE("default"), SLICE("k1"), &arena, &again), 0);
+    assert_int_equal(submission_key_name(STORED_TRANSACTION, SLICE("default"), SLICE("k1"), &arena, &again),
+                     0);
     assert_true(slice_equal(gid, again));
     assert_true(submission_is_gid(gid));
-    assert_int_equal(submission_key_name(STORED_TRANSACTION, SLICE("default"), SLICE("k2"), &arena, &again), 0);
+    assert_int_equal(submission_key_name(STORED_TRANSACTION, SLICE("default"), SLICE("k2"), &arena, &again),
+                     0);
     assert_false(slice_equal(gid, again));
-    assert_int_equal(submission_key_name(STORED_TRANSACTION, SLICE("defaultk"), SLICE("1"), &arena, &again), 0);
+    assert_int_equal(submission_key_name(STORED_TRANSACTION, SLICE("defaultk"), SLICE("1"), &arena, &again),
+                     0);
     assert_false(slice_equal(gid, again));
     assert_true(submission_is_gid(SLICE("a.b_c:d-E9")));
     assert_false(submission_is_gid(SLICE("")));

@@ -26,6 +26,32 @@ static void (*const serve[ROUTE_COUNT])(struct visit *v) = {
     [ROUTE_FORCE] = api_command,
     [ROUTE_BRANCH_RETRY] = api_command,
     [ROUTE_BRANCH_RESOLVE] = api_command,
+    [ROUTE_PUBLISH] = api_publish,
+    [ROUTE_MESSAGE_LIST] = api_list,
+    [ROUTE_MESSAGE_SHOW] = api_message_show,
+    [ROUTE_MESSAGE_TIMELINE] = api_timeline,
+    [ROUTE_MESSAGE_COMMIT] = api_message_command,
+    [ROUTE_MESSAGE_ROLLBACK] = api_message_command,
+    [ROUTE_MESSAGE_CHECK] = api_message_command,
+    [ROUTE_TOPIC_LIST] = api_definition_list,
+    [ROUTE_TOPIC_SHOW] = api_definition_show,
+    [ROUTE_TOPIC_PUT] = api_definition_put,
+    [ROUTE_TOPIC_DELETE] = api_definition_delete,
+    [ROUTE_SUBSCRIPTION_LIST] = api_definition_list,
+    [ROUTE_SUBSCRIPTION_SHOW] = api_definition_show,
+    [ROUTE_SUBSCRIPTION_PUT] = api_definition_put,
+    [ROUTE_SUBSCRIPTION_DELETE] = api_definition_delete,
+    [ROUTE_PULL] = api_pull,
+    [ROUTE_PAUSE] = api_definition_pause,
+    [ROUTE_UNPAUSE] = api_definition_pause,
+    [ROUTE_LANES] = api_lanes,
+    [ROUTE_DELIVERY_LIST] = api_list,
+    [ROUTE_DELIVERY_SHOW] = api_delivery_show,
+    [ROUTE_ACK] = api_delivery_act,
+    [ROUTE_NACK] = api_delivery_act,
+    [ROUTE_REPLAY] = api_delivery_act,
+    [ROUTE_EDIT] = api_delivery_act,
+    [ROUTE_DISCARD] = api_delivery_act,
     [ROUTE_EVENTS] = api_events,
     [ROUTE_AUDIT] = api_audit,
     [ROUTE_STATS] = api_stats,
@@ -279,10 +305,16 @@ static void gone(void *context, struct exchange *x) {
         return;
     switch (v->match.route->id) {
     case ROUTE_LIST:
+    case ROUTE_MESSAGE_LIST:
+    case ROUTE_DELIVERY_LIST:
     case ROUTE_AUDIT:
         api_list_gone(v);
         break;
+    case ROUTE_PULL:
+        api_pull_gone(v);
+        break;
     case ROUTE_TIMELINE:
+    case ROUTE_MESSAGE_TIMELINE:
     case ROUTE_EVENTS:
         api_stream_gone(v);
         break;

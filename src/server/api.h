@@ -1,6 +1,7 @@
 /* The API: a request that arrived is matched with its route, its sender with the route's role, and both with
  * the function that serves the route. What is common to all routes is here; the routes themselves are in
- * api_transactions.c, api_lists.c, api_streams.c, api_admin.c and api_store.c. */
+ * api_transactions.c, api_messages.c, api_deliveries.c, api_definitions.c, api_lists.c, api_streams.c,
+ * api_admin.c, api_surface.c and api_store.c. */
 #ifndef SERVER_API_H
 #define SERVER_API_H
 
@@ -19,6 +20,18 @@ void api_submit(struct visit *v);
 void api_show(struct visit *v);
 void api_command(struct visit *v);
 void api_register(struct visit *v);
+void api_publish(struct visit *v);
+void api_message_show(struct visit *v);
+void api_message_command(struct visit *v);
+void api_pull(struct visit *v);
+void api_delivery_show(struct visit *v);
+void api_delivery_act(struct visit *v);
+void api_definition_list(struct visit *v);
+void api_definition_show(struct visit *v);
+void api_definition_put(struct visit *v);
+void api_definition_delete(struct visit *v);
+void api_definition_pause(struct visit *v);
+void api_lanes(struct visit *v);
 void api_list(struct visit *v);
 void api_audit(struct visit *v);
 void api_timeline(struct visit *v);
@@ -40,8 +53,11 @@ void api_ready(struct visit *v);
 
 /* A visit whose connection broke: whatever its group began for it ends. */
 void api_list_gone(struct visit *v);
+void api_pull_gone(struct visit *v);
 void api_stream_gone(struct visit *v);
 void api_backup_gone(struct visit *v);
+/* What the engine's queues know of a delivery; self: the daemon. */
+struct delivery_stand api_delivery_stand(void *self, const struct transaction *t, uint16_t branch);
 /* A reader of a stream or a backup has room again. */
 void api_stream_drained(struct visit *v);
 void api_backup_drained(struct visit *v);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "protocol/render.h"
+#include "protocol/render_message.h"
 #include "server/api.h"
 #include "server/merge.h"
 
@@ -23,6 +24,17 @@ struct list_scan {
 
 static bool is_audit(const struct visit *v) {
     return v->match.route->id == ROUTE_AUDIT;
+}
+
+static bool is_of_deliveries(const struct visit *v) {
+    return v->match.route->id == ROUTE_DELIVERY_LIST;
+}
+
+/* What is listed, or holds it: the kind of its rows. */
+static uint8_t kind_of(const struct visit *v) {
+    if (is_audit(v))
+        return STORED_AUDIT;
+    return v->match.route->id == ROUTE_LIST ? STORED_TRANSACTION : STORED_MESSAGE;
 }
 
 /* --- items --- */
@@ -61,12 +73,36 @@ static void put_audit(struct visit *v, uint64_t id, struct slice record) {
     json_put_end(w);
 }
 
+/* Those of one message that are wanted. */
+static void put_deliveries(struct visit *v, const struct transaction *t) {
+    struct list_filter of_message = v->query.filter;
+    of_message.attention = 0;
+    if (!list_filter_matches(&of_message, t))
+        return;
+    for (uint16_t i = 0; i < t->branch_count; i++) {
+        if (!branch_is_delivery(&t->branches[i]))
+            continue;
+        struct delivery_stand stand = api_delivery_stand(v->daemon, t, i);
+        if (!list_filter_takes(&v->query.filter, t, i, delivery_status(t, i, &stand)))
+            continue;
+        v->part.list.shown++;
+        render_delivery(&v->part.list.writer, t, i, &stand, false, SLICE_NONE);
+    }
+}
+
 static void put_transaction(struct visit *v, const struct transaction *t) {
+    if (is_of_deliveries(v)) {
+        put_deliveries(v, t);
+        return;
+    }
     if (!list_filter_matches(&v->query.filter, t))
         return;
     v->part.list.shown++;
     visit_shows(v, t);
-    render_item(&v->part.list.writer, t);
+    if (kind_of(v) == STORED_MESSAGE)
+        render_message_item(&v->part.list.writer, t);
+    else
+        render_item(&v->part.list.writer, t);
 }
 
 static int put_row(struct visit *v, const struct stored_row *row) {
@@ -91,7 +127,7 @@ static int put_row(struct visit *v, const struct stored_row *row) {
 static uint64_t next_in_memory(const struct visit *v, uint64_t at, const struct transaction **t,
                                struct stored_entry *line) {
     if (!is_audit(v)) {
-        *t = engine_walk(v->daemon->engine, STORED_TRANSACTION, at, v->query.oldest_first);
+        *t = engine_walk(v->daemon->engine, kind_of(v), at, v->query.oldest_first);
         return *t == NULL ? 0 : (*t)->id;
     }
     for (size_t i = 0; engine_audit_recent(v->daemon->engine, i, line); i++)
@@ -125,19 +161,22 @@ static void add_link(struct visit *v, uint64_t next) {
     buffer_done(&link);
 }
 
-static uint64_t approximate_total(const struct daemon *d) {
+static uint64_t approximate_total(const struct visit *v) {
+    const struct daemon *d = v->daemon;
     struct engine_figures engine;
     struct chores_figures chores;
     engine_figures(d->engine, &engine);
     chores_figures(d->chores, &chores);
-    uint64_t ever = d->rows_at_start + engine.submitted - engine.taken_back;
+    uint64_t ever = kind_of(v) == STORED_MESSAGE ? d->messages_at_start + engine.published
+                                                 : d->rows_at_start + engine.submitted;
+    ever -= engine.taken_back[kind_of(v)];
     return ever > chores.purged ? ever - chores.purged : 0;
 }
 
 /* next: id of the last item looked at when there may be more, else 0. */
 static void finish(struct visit *v, uint64_t next) {
     struct json_writer *w = &v->part.list.writer;
-    uint64_t total = v->query.has_cursor || next != 0 ? approximate_total(v->daemon) : v->part.list.shown;
+    uint64_t total = v->query.has_cursor || next != 0 ? approximate_total(v) : v->part.list.shown;
     if (next != 0)
         add_link(v, next);
     if (is_audit(v)) {
@@ -241,14 +280,13 @@ static void on_rows(void *self, int code, const struct stored_row *rows, size_t 
 
 static void ask_slice(struct visit *v) {
     struct list_scan *scan = malloc(sizeof *scan);
-    uint8_t kind = is_audit(v) ? STORED_AUDIT : STORED_TRANSACTION;
     if (scan == NULL) {
         refuse(v, PROBLEM_BUSY);
         return;
     }
     scan->visit = v;
     v->part.list.scan = scan;
-    if (committer_scan(v->daemon->committer, kind, v->part.list.at, v->query.oldest_first, SLICE_ROWS,
+    if (committer_scan(v->daemon->committer, kind_of(v), v->part.list.at, v->query.oldest_first, SLICE_ROWS,
                        on_rows, scan) != 0) {
         v->part.list.scan = NULL;
         free(scan);
@@ -267,7 +305,11 @@ static void begin(struct visit *v) {
 void api_list(struct visit *v) {
     begin(v);
     render_list_begin(&v->part.list.writer);
-    ask_slice(v);
+    /* What is unfinished is in memory: history need not be asked. */
+    if (is_of_deliveries(v) && list_filter_is_live(&v->query.filter))
+        (void)merge(v, NULL, 0, false);
+    else
+        ask_slice(v);
 }
 
 void api_audit(struct visit *v) {

@@ -1,4 +1,5 @@
-/* Events: a transaction's timeline and the stream of all, as JSON and as Server-Sent Events. */
+/* Events: the timeline of a transaction or message and the stream of all, as JSON and as Server-Sent Events.
+ */
 #include <assert.h>
 #include <string.h>
 
@@ -17,6 +18,11 @@ enum {
 static const char json[] = "application/json";
 
 static void begin_again(struct visit *v);
+
+/* Whose timeline it is. */
+static uint8_t subject_of(const struct visit *v) {
+    return v->match.route->id == ROUTE_MESSAGE_TIMELINE ? STORED_MESSAGE : STORED_TRANSACTION;
+}
 
 /* --- ids --- */
 
@@ -125,7 +131,7 @@ static void leave(struct visit *v) {
 
 /* It is of this stream's transaction, and not told yet. */
 static bool is_next(const struct visit *v, const struct feed_event *event) {
-    if (event->kind != STORED_TRANSACTION || event->id != v->part.stream.transaction)
+    if (event->kind != subject_of(v) || event->id != v->part.stream.transaction)
         return false;
     return event->seq > v->part.stream.seq ||
            (event->seq == v->part.stream.seq && event->index >= v->part.stream.index);
@@ -168,7 +174,7 @@ static bool pump(struct visit *v) {
         if (code == ERR_LIMIT) {
             v->part.stream.after = feed_newest(d->feed);
             add_feed_event(text, v->part.stream.after, SLICE("lagged"),
-                           SLICE("{\"read_again\":\"/v1/transactions\"}"));
+                           SLICE("{\"read_again\":\"/v1/transactions\",\"and\":\"/v1/messages\"}"));
         }
         if (exchange_write(&v->exchange, buffer_slice(text)) != 0)
             return true; /* its connection is broken: it will be gone soon */
@@ -396,12 +402,14 @@ static void shown(struct driver_ask *ask, const struct reply *reply) {
     if (reply == NULL)
         problem_init(&p, PROBLEM_BUSY);
     else
-        PROBLEM_SAY(&p, PROBLEM_NOT_FOUND, "there is no transaction %s", v->match.gid);
+        PROBLEM_SAY(&p, PROBLEM_NOT_FOUND, "there is no %s %s",
+                    subject_of(v) == STORED_MESSAGE ? "message" : "transaction", v->match.gid);
     visit_refuse_sealed(v, &p);
 }
 
 static void ask(struct visit *v) {
     v->ask.event.kind = EVENT_SHOW;
+    v->ask.event.subject = subject_of(v);
     v->ask.event.namespace_name = v->namespace_name;
     v->ask.event.gid = slice_text(v->match.gid);
     v->ask.answer = shown;

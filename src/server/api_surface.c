@@ -82,6 +82,17 @@ static void put_limits(struct json_writer *w, const struct settings *s) {
     json_put_u64(w, "header_bytes", LIMIT_HEADER_BYTES);
     json_put_u64(w, "headers", LIMIT_HEADERS);
     json_put_u64(w, "idempotency_key_bytes", LIMIT_IDEMPOTENCY_KEY_BYTES);
+    json_put_u64(w, "message_headers", LIMIT_MESSAGE_HEADERS);
+    json_put_u64(w, "message_header_bytes", LIMIT_MESSAGE_HEADER_BYTES);
+    json_put_u64(w, "topic_bytes", LIMIT_TOPIC_BYTES);
+    json_put_u64(w, "subscription_bytes", LIMIT_BRANCH_ID_BYTES);
+    json_put_u64(w, "key_bytes", LIMIT_KEY_BYTES);
+    json_put_u64(w, "definitions", LIMIT_DEFINITIONS);
+    json_put_u64(w, "definition_bytes", LIMIT_DEFINITION_BYTES);
+    json_put_u64(w, "concurrency", LIMIT_CONCURRENCY);
+    json_put_u64(w, "pull", LIMIT_PULL);
+    json_put_u64(w, "pull_bytes", LIMIT_PULL_BYTES);
+    render_duration(w, "lease", LIMIT_LEASE_MS);
     json_put_u64(w, "unfinished", settings_number(s, SETTING_LIMITS_UNFINISHED));
     json_put_u64(w, "page", settings_number(s, SETTING_LIMITS_PAGE));
     json_put_u64(w, "streams", settings_number(s, SETTING_LIMITS_STREAMS));
@@ -104,6 +115,7 @@ void api_info(struct visit *v) {
     json_put_array(&w, "schemes");
     json_put_text(&w, NULL, mode_word(MODE_SAGA));
     json_put_text(&w, NULL, mode_word(MODE_TCC));
+    json_put_text(&w, NULL, mode_word(MODE_MESSAGE));
     json_put_end(&w);
     put_limits(&w, &d->settings);
     json_put_end(&w);
@@ -113,7 +125,7 @@ void api_info(struct visit *v) {
 static void put_transactions(struct json_writer *w, const struct engine_figures *f) {
     json_put_object(w, "transactions");
     json_put_u64(w, "submitted", f->submitted);
-    json_put_u64(w, "unfinished", f->unfinished);
+    json_put_u64(w, "unfinished", f->unfinished - f->messages - f->notices);
     json_put_u64(w, "attention", f->attention);
     json_put_u64(w, "suspended", f->suspended);
     json_put_object(w, "in_memory");
@@ -126,6 +138,28 @@ static void put_transactions(struct json_writer *w, const struct engine_figures 
             json_put_u64(w, status_word(s), f->finished[s]);
     json_put_end(w);
     render_time(w, "oldest_unfinished", f->oldest_ms);
+    json_put_end(w);
+}
+
+/* Attention counts transactions and messages together. */
+static void put_messages(struct json_writer *w, const struct daemon *d, const struct engine_figures *f) {
+    const struct channel *c = NULL;
+    uint64_t subscriptions = 0;
+    uint64_t paused = 0;
+    while ((c = engine_channel_next(d->engine, c)) != NULL) {
+        const struct definition *definition = engine_definition(c);
+        bool counts = definition->kind == DEFINITION_SUBSCRIPTION && engine_channel_id(c) != 0;
+        subscriptions += counts;
+        paused += counts && definition->paused;
+    }
+    json_put_object(w, "messages");
+    json_put_u64(w, "published", f->published);
+    json_put_u64(w, "unfinished", f->messages);
+    json_put_u64(w, "half", f->half);
+    json_put_u64(w, "dead_deliveries", f->dead);
+    json_put_u64(w, "subscriptions", subscriptions);
+    json_put_u64(w, "paused", paused);
+    json_put_u64(w, "pulls_waiting", d->pullers.count);
     json_put_end(w);
 }
 
@@ -178,6 +212,7 @@ void api_stats(struct visit *v) {
     json_put_object(&w, NULL);
     render_duration(&w, "uptime", daemon_now_ms(d) - d->started_ms);
     put_transactions(&w, &f);
+    put_messages(&w, d, &f);
     put_calls(&w, d, &f);
     put_store(&w, d);
     json_put_object(&w, "http");
@@ -203,8 +238,10 @@ static void tell_trouble(struct daemon *d) {
     struct http_sink_counters c = http_sink_counters(d->sink);
     engine_figures(d->engine, &f);
     if (f.attention > d->told_attention)
-        logs_say(LOG_ATTENTION, "%llu transactions; see settle tx list --attention",
-                 (unsigned long long)f.attention);
+        logs_say(
+            LOG_ATTENTION,
+            "%llu transactions and messages; see settle tx list --attention, GET /v1/messages?attention=true",
+            (unsigned long long)f.attention);
     if (c.hosts_open > d->told_breakers)
         http_sink_open_hosts(d->sink, tell_open_host, NULL);
     d->told_attention = f.attention;

@@ -157,6 +157,7 @@ static void on_turn(void *context) {
     if (!d->ready)
         return;
     driver_flush(d->driver);
+    pullers_look(&d->pullers, d->engine);
     if (chores_due(d->chores) <= daemon_now_ms(d)) {
         struct store *store = committer_store(d->committer);
         store->ops->usage(store, &usage);
@@ -272,10 +273,13 @@ static int open_driver(struct daemon *d, struct why *why) {
     struct engine_figures recovered;
     engine_figures(d->engine, &recovered);
     /* As near as one can count cheaply: what came back from the journal alone has no row yet. */
-    uint64_t without_row =
-        recovered.in_memory > d->rows_recovered ? recovered.in_memory - d->rows_recovered : 0;
-    if (d->store->ops->count(d->store, counts, NULL) == 0)
+    uint64_t others = d->rows_recovered + recovered.messages + recovered.notices;
+    uint64_t without_row = recovered.in_memory > others ? recovered.in_memory - others : 0;
+    if (d->store->ops->count(d->store, counts, NULL) == 0) {
         d->rows_at_start = counts[STORED_TRANSACTION] + without_row;
+        d->messages_at_start =
+            counts[STORED_MESSAGE] > recovered.messages ? counts[STORED_MESSAGE] : recovered.messages;
+    }
     struct committer_options options = { .store = d->store, .post = ports_post, .post_context = d->loop };
     int code = committer_open(&d->committer, &options, why);
     if (code != 0)
@@ -289,6 +293,7 @@ static int open_driver(struct daemon *d, struct why *why) {
         code = chores_new(&d->chores, d->engine, &chores, &d->tail, shorter_retention(&d->settings));
     engine_durable(d->engine, usage.batch_last);
     waiters_init(&d->waiters, d->loop);
+    pullers_init(&d->pullers, d->loop);
     space_init(&d->space, d->data, settings_number(&d->settings, SETTING_STORE_LOW_WATER));
     return code == 0 ? 0 : why_set(why, code, "%s", err_text(code));
 }
@@ -482,6 +487,7 @@ void daemon_stop(struct daemon *d) {
     driver_drain(d->driver);
     chores_drain(d->chores);
     waiters_expire(&d->waiters);
+    pullers_expire(&d->pullers);
     api_drain(d);
     http_server_drain(d->http);
     CRASH_POINT(DRAINING);
@@ -511,6 +517,7 @@ static void close_front(struct daemon *d) {
         driver_abandon(d->driver); /* the sink goes before the store has answered everything */
     if (d->http != NULL) {
         waiters_expire(&d->waiters);
+        pullers_expire(&d->pullers);
         http_server_abort(d->http);
         while (!http_server_empty(d->http))
             loop_run_for(d->loop, 10);

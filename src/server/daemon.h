@@ -19,6 +19,7 @@
 #include "server/driver.h"
 #include "server/feed.h"
 #include "server/http_server.h"
+#include "server/pullers.h"
 #include "server/settings.h"
 #include "server/space.h"
 #include "server/waiters.h"
@@ -44,6 +45,7 @@ struct daemon {
     struct driver *driver;
     struct chores *chores;
     struct waiters waiters;
+    struct pullers pullers;
     struct feed *feed;
     struct announcer announcer;
     struct tail tail; /* what recovery found; chores go on with a copy */
@@ -66,8 +68,9 @@ struct daemon {
     struct timer stop_timer; /* how long draining may take */
     uint64_t epoch;          /* of the store: grows with every start */
     uint64_t started_ms;
-    uint64_t rows_recovered;   /* of unfinished transactions, that recovery read */
-    uint64_t rows_at_start;    /* transactions there were, in history or only in the journal */
+    uint64_t rows_recovered; /* of unfinished transactions, that recovery read */
+    uint64_t rows_at_start;  /* transactions there were, in history or only in the journal */
+    uint64_t messages_at_start;
     struct memory list_memory; /* for transactions read from rows */
     uint64_t shed_busy;        /* new work refused, for metrics */
     uint64_t shed_space;

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "model/stored.h"
 #include "protocol/fingerprint.h"
 #include "protocol/submission.h"
 #include "server/crash_point.h"
@@ -68,29 +69,48 @@ static void replay(struct visit *v, const struct remembered *before) {
     visit_answer_sealed(v, before->http, fine ? "application/json" : "application/problem+json");
 }
 
-/* Whether the key made the gid of a submit: then it stands for that. */
+/* Who makes names out of keys, and which route does. */
+static const struct {
+    uint8_t kind;
+    enum route_id route;
+} makers[] = {
+    { STORED_TRANSACTION, ROUTE_SUBMIT },
+    { STORED_MESSAGE, ROUTE_PUBLISH },
+};
+enum { MAKERS = sizeof makers / sizeof *makers };
+
+static void ask_makers(struct visit *v);
+
+/* Whether the key made a name: then it stands for that. */
 static void asked(struct driver_ask *ask, const struct reply *reply) {
     struct visit *v = CHAIN_OWNER(ask, struct visit, ask);
-    void (*route)(struct visit * v) = v->route;
-    if (reply == NULL) {
+    if (reply == NULL)
         refuse_for_now(v, PROBLEM_BUSY);
-        return;
-    }
-    if (reply->transaction != NULL) {
+    else if (reply->transaction == NULL)
+        ask_makers(v);
+    else {
         visit_shows(v, reply->transaction);
         keyed_refuse(v);
-        return;
     }
-    v->ask = (struct driver_ask){ .answer = NULL };
-    route(v);
 }
 
-static void enter_new(struct visit *v, void (*route)(struct visit *v)) {
-    v->route = route;
+/* One after the other, but for the route's own: it finds that out itself. */
+static void ask_makers(struct visit *v) {
+    size_t next = v->makers_asked;
+    v->ask = (struct driver_ask){ .answer = NULL };
+    while (next < MAKERS && makers[next].route == v->match.route->id)
+        next++;
+    v->makers_asked = (uint8_t)(next + 1);
+    if (next >= MAKERS) {
+        v->route(v);
+        return;
+    }
     v->ask.event.kind = EVENT_SHOW;
+    v->ask.event.subject = makers[next].kind;
     v->ask.event.namespace_name = v->namespace_name;
     v->ask.answer = asked;
-    if (submission_key_name(STORED_TRANSACTION, v->namespace_name, v->key, &v->exchange.arena, &v->ask.event.gid) != 0)
+    if (submission_key_name(makers[next].kind, v->namespace_name, v->key, &v->exchange.arena,
+                            &v->ask.event.gid) != 0)
         refuse_for_now(v, PROBLEM_BUSY);
     else
         driver_ask(v->daemon->driver, &v->ask);
@@ -98,8 +118,13 @@ static void enter_new(struct visit *v, void (*route)(struct visit *v)) {
 
 void keyed_enter(struct visit *v, void (*route)(struct visit *v)) {
     const struct exchange *x = &v->exchange;
-    if (v->key.length == 0 || v->match.route->key == ROUTE_KEY_GID) {
+    v->route = route;
+    if (v->key.length == 0) {
         route(v);
+        return;
+    }
+    if (v->match.route->key == ROUTE_KEY_GID) {
+        ask_makers(v);
         return;
     }
     if (fingerprint_of(v->namespace_name, x->request.path, x->request.query, x->body, &v->exchange.arena,
@@ -126,7 +151,7 @@ void keyed_enter(struct visit *v, void (*route)(struct visit *v)) {
     }
     chain_add_last(&v->daemon->keyed, &v->keyed);
     if (before == NULL) {
-        enter_new(v, route);
+        ask_makers(v);
         return;
     }
     v->known = true;

@@ -13,7 +13,8 @@
  * finds out what became of the act, finishes it if need be, and answers. A route without marks sees known
  * only when its answer was too large for the turn of its act, with an empty mark: it answers what is there.
  *
- * A submit takes its gid from the key and has its own ways (server/api_transactions.c).
+ * A submit and a publish take their id from the key and have their own ways (server/api_transactions.c,
+ * server/api_messages.c); here it is only asked whether the key made something of another kind.
  *
  * One thread: the loop's. */
 #ifndef SERVER_KEYED_H

@@ -99,7 +99,7 @@ static void put_engine(const struct daemon *d, struct buffer *to) {
     struct engine_figures f;
     engine_figures(d->engine, &f);
     put(to, METRIC_SUBMITTED, f.submitted);
-    put(to, METRIC_TAKEN_BACK, f.taken_back);
+    put(to, METRIC_TAKEN_BACK, f.taken_back[STORED_TRANSACTION]);
     head(to, METRIC_FINISHED);
     for (uint8_t s = 1; s < STATUS_END; s++)
         if (status_is_final(s))
@@ -121,6 +121,39 @@ static void put_engine(const struct daemon *d, struct buffer *to) {
     put(to, METRIC_CALLS_OPEN, f.calls_open);
     put(to, METRIC_CALLS_WAITING, f.calls_waiting);
     put(to, METRIC_FOLD_LAG, f.unfolded);
+}
+
+/* One family after the other, as the format wants it; a subscription's name needs no escaping. */
+static void put_subscriptions(const struct daemon *d, struct buffer *to) {
+    static const enum metric families[] = { METRIC_OWED,         METRIC_OUT,   METRIC_PARKED,
+                                            METRIC_OWED_SECONDS, METRIC_ACKED, METRIC_REFUSED };
+    uint64_t now = daemon_now_ms(d);
+    for (size_t i = 0; i < sizeof families / sizeof families[0]; i++) {
+        const struct channel *c = NULL;
+        head(to, families[i]);
+        while ((c = engine_channel_next(d->engine, c)) != NULL) {
+            const struct definition *definition = engine_definition(c);
+            struct channel_figures f;
+            if (definition->kind != DEFINITION_SUBSCRIPTION || engine_channel_id(c) == 0)
+                continue;
+            engine_channel_figures(c, &f);
+            uint64_t age_s = f.oldest_ms != 0 && f.oldest_ms < now ? (now - f.oldest_ms) / 1000 : 0;
+            const uint64_t values[] = { f.owed, f.out, f.parked, age_s, f.acked, f.refused };
+            put_labelled(to, families[i], definition->name, values[i]);
+        }
+    }
+}
+
+static void put_messages(const struct daemon *d, struct buffer *to) {
+    struct engine_figures f;
+    engine_figures(d->engine, &f);
+    put(to, METRIC_PUBLISHED, f.published);
+    put(to, METRIC_MESSAGES_TAKEN_BACK, f.taken_back[STORED_MESSAGE]);
+    put(to, METRIC_MESSAGES, f.messages);
+    put(to, METRIC_HALF, f.half);
+    put(to, METRIC_DEAD, f.dead);
+    put(to, METRIC_PULLERS, d->pullers.count);
+    put_subscriptions(d, to);
 }
 
 static void put_breaker(void *context, struct slice host) {
@@ -187,6 +220,7 @@ static void put_http(struct daemon *d, struct buffer *to) {
 void metrics_render(struct daemon *d, struct buffer *to) {
     put_process(d, to);
     put_engine(d, to);
+    put_messages(d, to);
     head(to, METRIC_BREAKER_OPEN);
     http_sink_open_hosts(d->sink, put_breaker, to);
     put_store(d, to);

@@ -14,6 +14,7 @@
 #include "sink/datasource_sink.h"
 #include "sink/http_sink.h"
 #include "wire/address.h"
+#include "wire/sink_target.h"
 
 struct egress_book {
     struct arena arena;
@@ -256,4 +257,22 @@ int outbound_judge(void *self, struct slice text, struct why *why) {
     if (code != 0)
         return code;
     return egress_judge_url(&d->egress->egress, &url, why) == EGRESS_REFUSED ? ERR_DENIED : 0;
+}
+
+int outbound_judge_sink(void *self, struct slice text, struct why *why) {
+    const struct daemon *d = self;
+    struct sink_target target;
+    struct arena arena;
+    arena_init(&arena, 4096, SIZE_MAX / 2);
+    int code = sink_target_decode(text, &arena, &target, why);
+    for (size_t i = 0; code == 0 && i < target.host_count; i++) {
+        const struct sink_target_host *h = &target.hosts[i];
+        struct url url = {
+            .host = h->name, .port = h->port, .is_address = h->is_address, .address = h->address
+        };
+        if (egress_judge_url(&d->egress->egress, &url, why) == EGRESS_REFUSED)
+            code = ERR_DENIED;
+    }
+    arena_done(&arena);
+    return code;
 }

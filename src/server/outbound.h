@@ -21,5 +21,8 @@ void outbound_secrets(struct daemon *d);
 
 /* submission_judge of protocol/submission.h: self is the daemon. */
 int outbound_judge(void *self, struct slice url, struct why *why);
+/* The same for a broker's line (wire/sink_target.h): each host that is an address now, names when they are
+ * connected to. */
+int outbound_judge_sink(void *self, struct slice line, struct why *why);
 
 #endif

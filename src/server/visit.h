@@ -21,15 +21,18 @@ struct visit {
     struct route_match match;
     struct query query;
     struct slice namespace_name;
-    struct slice key;  /* Idempotency-Key; empty: none. This and the next six: see server/keyed.h */
+    struct slice key;  /* Idempotency-Key; empty: none. This and the next seven: see server/keyed.h */
     struct slice mark; /* what the key's first request left for this one */
     bool known;        /* the key is saved, its answer is not */
     bool replayed;     /* the answer was remembered from the key's first request */
     bool key_is_gid;   /* it made the gid of a submit */
+    uint8_t makers_asked;
     uint8_t fingerprint[32];
     struct chain keyed;             /* in daemon.keyed while the key's first request is worked on */
     void (*route)(struct visit *v); /* where to go on */
     bool answered;
+    bool accepted;             /* what was submitted is new */
+    const struct thing *thing; /* what is submitted or asked about: server/api_things.h */
     char who[ACCESS_NAME_BYTES + 1];
     struct driver_ask ask;
     struct driver_seal seal;
@@ -68,6 +71,14 @@ struct visit {
             bool broken;      /* audit: a line does not fit the chain */
             uint8_t hash[32]; /* audit: what the next older line must have */
         } list;
+        struct {
+            struct definition definition;
+            bool made; /* it was not there before */
+        } definition;
+        struct {
+            struct puller puller;
+            uint64_t until_ms; /* how long to wait for something to pull */
+        } pull;
         struct backup_stream *backup;
     } part;
 };

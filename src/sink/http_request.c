@@ -57,15 +57,39 @@ static void add_signature(struct buffer *out, const struct call *call, struct sl
     buffer_add_slice(out, SLICE("\r\n"));
 }
 
+/* A header whose value somebody else wrote: what belongs into no line becomes a blank. */
+static void add_foreign(struct buffer *out, struct slice name, struct slice value) {
+    buffer_add_slice(out, name);
+    buffer_add_slice(out, SLICE(": "));
+    for (size_t i = 0; i < value.length; i++) {
+        unsigned char c = (unsigned char)value.at[i];
+        buffer_add_byte(out, c < 0x20 || c == 0x7f ? ' ' : (char)c);
+    }
+    buffer_add_slice(out, SLICE("\r\n"));
+}
+
+static void add_message(struct buffer *out, const struct call *call) {
+    const struct call_message *m = call->message;
+    http1_add_header(out, "Settle-Message", m->id);
+    http1_add_header(out, "Settle-Topic", m->topic);
+    if (m->key.length > 0)
+        add_foreign(out, SLICE("Settle-Key"), m->key);
+    http1_add_header(out, "Settle-Subscription", call->branch_id);
+    buffer_add_format(out, "Settle-Delivery: %.*s~%.*s\r\n", SLICE_PRINT(m->id),
+                      SLICE_PRINT(call->branch_id));
+    for (size_t i = 0; i < m->header_count; i++)
+        add_foreign(out, m->headers[i].key, m->headers[i].value);
+}
+
 int http_request_write(struct buffer *out, const struct call *call, const struct url *url,
                        const struct signature_secret *secrets, size_t count, uint64_t now_ms) {
     char key_bytes[KEY_BYTES];
     struct slice key = write_key(call, key_bytes);
     http1_add_request(out, "POST", url->target, url->authority);
-    buffer_add_slice(out, SLICE("User-Agent: settled/" SETTLE_VERSION "\r\n"
-                                "Content-Type: application/json\r\nContent-Length: "));
-    buffer_add_u64(out, call->body.length);
-    buffer_add_slice(out, SLICE("\r\n"));
+    buffer_add_slice(out, SLICE("User-Agent: settled/" SETTLE_VERSION "\r\n"));
+    http1_add_header(out, "Content-Type",
+                     call->message == NULL ? SLICE("application/json") : call->message->content_type);
+    http1_add_header_u64(out, "Content-Length", call->body.length);
     http1_add_header(out, "Settle-Gid", call->gid);
     http1_add_header(out, "Settle-Branch", call->branch_id);
     http1_add_header(out, "Settle-Op", call->operation);
@@ -75,6 +99,10 @@ int http_request_write(struct buffer *out, const struct call *call, const struct
         instant_add(out, call->deadline_ms);
         buffer_add_slice(out, SLICE("\r\n"));
     }
+    if (call->message != NULL)
+        add_message(out, call);
+    else if (slice_is(call->operation, "check"))
+        http1_add_header(out, "Settle-Message", call->gid);
     http1_add_header(out, "Idempotency-Key", key);
     add_traceparent(out, call, key);
     if (count > 0)

@@ -1,6 +1,8 @@
 /* The head of the POST that carries a call (ux.md (b)). Pure: the clock is passed in.
  *
- * Settle-Gid, Settle-Branch, Settle-Op, Settle-Attempt and Settle-Deadline say which call this is.
+ * Settle-Gid, Settle-Branch, Settle-Op, Settle-Attempt and Settle-Deadline say which call this is. A delivery
+ * has its message's content type, Settle-Message, Settle-Topic, Settle-Key, Settle-Subscription and
+ * Settle-Delivery, and then the headers that its producer gave it; a check-back has Settle-Message.
  * Idempotency-Key is "gid/branch/op", the same for every attempt (reliability.md G5), and so is webhook-id:
  * the same text with '.' as '~', since Standard Webhooks separates the signed parts with dots. traceparent
  * has one trace id for a transaction and one span id for an attempt, both derived from names alone, so that

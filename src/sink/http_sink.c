@@ -18,7 +18,7 @@
 #include "sink/http_request.h"
 #include "sink/signers.h"
 
-#define HEAD_BYTES (LIMIT_URL_BYTES + 4096)
+#define HEAD_BYTES (LIMIT_URL_BYTES + LIMIT_HEADER_BYTES)
 /* A body up to this is copied behind its head: one run of bytes is a cheaper system call than two. */
 #define COPIED_BODY_BYTES (16 * 1024)
 /* Structs kept for the next call, beyond what can be under way at once. */

@@ -1,0 +1,266 @@
+/* Topics and subscriptions: defined, shown, paused, deleted.
+ *
+ * Where messages go is for operators to say, not only for admins: who deploys a service defines what it
+ * subscribes to, and should not hold a token that can make tokens. Which hosts may be called at all is the
+ * admin's word (egress.allow). */
+#include <assert.h>
+
+#include "protocol/command_form.h"
+#include "protocol/definition_form.h"
+#include "protocol/delivery_form.h"
+#include "protocol/render.h"
+#include "protocol/render_message.h"
+#include "server/api.h"
+#include "server/api_common.h"
+#include "server/keyed.h"
+#include "wire/sink_target.h"
+
+static const char json[] = "application/json";
+
+enum { LIST_MAX = LIMIT_PAGE + 1 };
+
+static uint8_t kind_of_route(enum route_id id) {
+    switch (id) {
+    case ROUTE_TOPIC_LIST:
+    case ROUTE_TOPIC_SHOW:
+    case ROUTE_TOPIC_PUT:
+    case ROUTE_TOPIC_DELETE:
+        return DEFINITION_TOPIC;
+    default:
+        return DEFINITION_SUBSCRIPTION;
+    }
+}
+
+static uint8_t kind_of(const struct visit *v) {
+    return kind_of_route(v->match.route->id);
+}
+
+/* --- as JSON --- */
+
+static void put_figures(struct json_writer *w, const struct channel *c) {
+    struct channel_figures f;
+    engine_channel_figures(c, &f);
+    json_put_u64(w, "owed", f.owed);
+    json_put_u64(w, "ready", f.ready);
+    json_put_u64(w, "out", f.out);
+    json_put_u64(w, "dead", f.dead);
+    json_put_u64(w, "parked", f.parked);
+    json_put_u64(w, "lanes", f.lanes);
+    json_put_u64(w, "acked", f.acked);
+    json_put_u64(w, "refused", f.refused);
+    render_time(w, "oldest", f.oldest_ms);
+}
+
+static void put_subscription(struct json_writer *w, const struct channel *c, const struct definition *d) {
+    bool sink = d->outlet.url.length > 0 && sink_target_is(d->outlet.url);
+    json_put_string(w, "topic", d->outlet.topic);
+    json_put_text(w, "way", d->outlet.url.length == 0 ? "pull" : sink ? "sink" : "push");
+    if (d->outlet.url.length > 0)
+        json_put_string(w, "to", d->outlet.url);
+    json_put_bool(w, "paused", d->paused);
+    if (d->reason.length > 0)
+        json_put_string(w, "reason", d->reason);
+    put_figures(w, c);
+}
+
+static void put_subscribers(struct json_writer *w, const struct engine *e, struct slice topic) {
+    const struct channel *c = NULL;
+    json_put_array(w, "subscriptions");
+    while ((c = engine_channel_next(e, c)) != NULL) {
+        const struct definition *d = engine_definition(c);
+        if (d->kind == DEFINITION_SUBSCRIPTION && slice_equal(d->outlet.topic, topic))
+            json_put_string(w, NULL, d->name);
+    }
+    json_put_end(w);
+}
+
+static void put_definition(struct json_writer *w, const struct visit *v, const struct channel *c,
+                           bool whole) {
+    const struct definition *d = engine_definition(c);
+    json_put_object(w, NULL);
+    json_put_string(w, "name", d->name);
+    if (d->kind == DEFINITION_SUBSCRIPTION)
+        put_subscription(w, c, d);
+    else if (whole)
+        put_subscribers(w, v->daemon->engine, d->name);
+    render_time(w, "changed", d->at_ms);
+    json_put_string(w, "by", d->who);
+    json_put_raw(w, "definition", d->source);
+    json_put_end(w);
+}
+
+/* --- looking --- */
+
+/* The definition that the path names; NULL, and the visit is refused. */
+static const struct channel *find(struct visit *v) {
+    const struct channel *c = engine_channel(v->daemon->engine, kind_of(v), slice_text(v->match.gid));
+    struct problem p;
+    if (c != NULL && engine_channel_id(c) != 0)
+        return c;
+    PROBLEM_SAY(&p, PROBLEM_NOT_FOUND, "there is no %s %s", definition_word(kind_of(v)), v->match.gid);
+    visit_refuse_sealed(v, &p);
+    return NULL;
+}
+
+static void answer_definition(struct visit *v, const struct channel *c, uint16_t status) {
+    struct json_writer w;
+    json_writer_init(&w, visit_scratch(v));
+    put_definition(&w, v, c, true);
+    visit_answer_sealed(v, status, json);
+}
+
+void api_definition_show(struct visit *v) {
+    const struct channel *c = find(v);
+    if (c != NULL)
+        answer_definition(v, c, 200);
+}
+
+/* The definitions of this kind with the smallest ids behind `after`, in their order; at most max. */
+static size_t collect(const struct visit *v, uint64_t after, const struct channel **found, size_t max) {
+    const struct channel *c = NULL;
+    size_t count = 0;
+    while ((c = engine_channel_next(v->daemon->engine, c)) != NULL) {
+        uint64_t id = engine_channel_id(c);
+        if (id <= after || engine_definition(c)->kind != kind_of(v))
+            continue;
+        if (count == max && id > engine_channel_id(found[count - 1]))
+            continue;
+        size_t i = count < max ? count++ : count - 1;
+        for (; i > 0 && engine_channel_id(found[i - 1]) > id; i--)
+            found[i] = found[i - 1];
+        found[i] = c;
+    }
+    return count;
+}
+
+void api_definition_list(struct visit *v) {
+    const struct channel *found[LIST_MAX];
+    uint64_t most = settings_number(&v->daemon->settings, SETTING_LIMITS_PAGE);
+    size_t limit = v->query.limit < most ? v->query.limit : (size_t)most;
+    size_t count = collect(v, v->query.has_cursor ? v->query.cursor : 0, found, limit + 1);
+    struct json_writer w;
+    assert(limit < LIST_MAX);
+    json_writer_init(&w, visit_scratch(v));
+    json_put_object(&w, NULL);
+    json_put_array(&w, "items");
+    for (size_t i = 0; i < count && i < limit; i++)
+        put_definition(&w, v, found[i], false);
+    json_put_end(&w);
+    if (count > limit) {
+        json_put_raw(&w, "next", SLICE("\""));
+        query_add_cursor(engine_channel_id(found[limit - 1]), false, w.out);
+        buffer_add_byte(w.out, '"');
+    } else {
+        json_put_null(&w, "next");
+    }
+    json_put_end(&w);
+    visit_answer_sealed(v, 200, json);
+}
+
+static void put_lane(struct json_writer *w, const struct lane *lane) {
+    struct lane_view view;
+    engine_lane_view(lane, &view);
+    const struct transaction *t = view.transaction;
+    const struct branch *b = &t->branches[view.branch];
+    json_put_object(w, NULL);
+    json_put_string(w, "key", t->message->head.key);
+    json_put_raw(w, "delivery", SLICE("\""));
+    delivery_add_id(w->out, t, b->id);
+    buffer_add_byte(w->out, '"');
+    render_time(w, "since", b->operation[ROLE_CONFIRM].attention_ms);
+    json_put_u64(w, "parked", view.behind);
+    json_put_end(w);
+}
+
+void api_lanes(struct visit *v) {
+    const struct channel *c = find(v);
+    const struct lane *lane = NULL;
+    struct channel_figures f;
+    struct json_writer w;
+    if (c == NULL)
+        return;
+    engine_channel_figures(c, &f);
+    json_writer_init(&w, visit_scratch(v));
+    json_put_object(&w, NULL);
+    json_put_u64(&w, "lanes", f.lanes);
+    json_put_u64(&w, "parked_lanes", f.stopped);
+    json_put_array(&w, "items");
+    for (uint32_t i = 0; i < v->query.limit && (lane = engine_stopped_lane(c, lane)) != NULL; i++)
+        put_lane(&w, lane);
+    json_put_end(&w);
+    json_put_end(&w);
+    visit_answer_sealed(v, 200, json);
+}
+
+/* --- changing --- */
+
+static void answered(struct driver_ask *ask, const struct reply *reply) {
+    struct visit *v = CHAIN_OWNER(ask, struct visit, ask);
+    if (reply == NULL) {
+        common_refuse_unasked(v);
+        return;
+    }
+    if (reply->kind != REPLY_DEFINED) {
+        common_refuse_reply(v, reply, definition_word(kind_of(v)));
+        return;
+    }
+    if (reply->event == EVENT_UNDEFINE) {
+        (void)visit_scratch(v);
+        visit_answer_sealed(v, 204, NULL);
+        return;
+    }
+    const struct channel *c = engine_channel(v->daemon->engine, kind_of(v), slice_text(v->match.gid));
+    assert(c != NULL); /* it was changed just now */
+    answer_definition(v, c, v->part.definition.made ? 201 : 200);
+}
+
+static void ask(struct visit *v, uint8_t kind) {
+    v->ask.event.kind = kind;
+    v->ask.event.definition_kind = kind_of(v);
+    v->ask.event.namespace_name = v->namespace_name;
+    v->ask.event.gid = slice_text(v->match.gid);
+    v->ask.event.who = slice_text(v->who);
+    v->ask.answer = answered;
+    driver_ask(v->daemon->driver, &v->ask);
+}
+
+void api_definition_put(struct visit *v) {
+    struct submission_options options = common_submission_options(v);
+    struct definition *definition = &v->part.definition.definition;
+    struct slice name = slice_text(v->match.gid);
+    struct problem p;
+    if (definition_form_decode(kind_of(v), name, v->exchange.body, &options, &v->exchange.arena, definition,
+                               &p) != 0) {
+        visit_refuse(v, &p);
+        return;
+    }
+    const struct channel *c = engine_channel(v->daemon->engine, kind_of(v), name);
+    v->part.definition.made = c == NULL || engine_channel_id(c) == 0;
+    if (v->part.definition.made && common_admit_new(v) != 0)
+        return;
+    v->ask.event.definition = definition;
+    ask(v, EVENT_DEFINE);
+}
+
+void api_definition_delete(struct visit *v) {
+    struct command command;
+    struct problem p;
+    if (command_form_decode(v->exchange.body, COMMAND_REASON, &v->exchange.arena, &command, &p) != 0) {
+        visit_refuse(v, &p);
+        return;
+    }
+    v->ask.event.text = command.reason;
+    ask(v, EVENT_UNDEFINE);
+}
+
+void api_definition_pause(struct visit *v) {
+    struct delivery_command command;
+    struct problem p;
+    if (delivery_form_decode(v->exchange.body, DELIVERY_REPLAY, &v->exchange.arena, &command, &p) != 0) {
+        visit_refuse(v, &p);
+        return;
+    }
+    v->ask.event.text = command.reason;
+    v->ask.event.not_done = v->match.route->id == ROUTE_UNPAUSE;
+    ask(v, EVENT_PAUSE);
+}

@@ -95,7 +95,8 @@ static void step(struct life *l, struct event *event) {
     assert_int_equal(engine_step(l->engine, event, &l->effects), 0);
 }
 
-static const struct transaction *find(void *self, uint64_t id) {
+static const struct transaction *find(void *self, uint8_t kind, uint64_t id) {
+    (void)kind;
     return engine_by_id(((struct life *)self)->engine, id);
 }
 

@@ -250,6 +250,15 @@ uint64_t parcels_due(const struct seat *seat, uint64_t now_ms) {
     return at_ms;
 }
 
+/* All that keep an order; a dead one only where it parks its key. */
+static void enter_lanes(struct engine *e, struct channel *c) {
+    for (struct chain *link = c->parcels.next; link != &c->parcels; link = link->next) {
+        struct parcel *p = CHAIN_OWNER(link, struct parcel, in_channel);
+        if (!p->dead || channel_outlet(c)->park_key)
+            enter_lane(e, p);
+    }
+}
+
 /* The definition has changed, and with it perhaps the order that is to be kept. */
 void channel_requeue(struct engine *e, struct channel *c, uint64_t now_ms) {
     for (struct chain *link = c->parcels.next; link != &c->parcels; link = link->next) {
@@ -260,8 +269,7 @@ void channel_requeue(struct engine *e, struct channel *c, uint64_t now_ms) {
         }
         leave_lane(e, p);
     }
-    for (struct chain *link = c->parcels.next; link != &c->parcels; link = link->next)
-        enter_lane(e, CHAIN_OWNER(link, struct parcel, in_channel));
+    enter_lanes(e, c);
     for (struct chain *link = c->parcels.next; link != &c->parcels; link = link->next) {
         struct parcel *p = CHAIN_OWNER(link, struct parcel, in_channel);
         if (p->state == PARCEL_WAITS && is_due(operation_of(p), now_ms))
@@ -338,11 +346,7 @@ void parcels_recover(struct engine *e) {
     for (struct chain *at = e->channels.next; at != &e->channels; at = at->next) {
         struct channel *c = CHAIN_OWNER(at, struct channel, channel);
         sort(&c->parcels);
-        for (struct chain *link = c->parcels.next; link != &c->parcels; link = link->next) {
-            struct parcel *p = CHAIN_OWNER(link, struct parcel, in_channel);
-            if (!p->dead || channel_outlet(c)->park_key)
-                enter_lane(e, p);
-        }
+        enter_lanes(e, c);
     }
 }
 

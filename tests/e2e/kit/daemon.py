@@ -204,6 +204,58 @@ class Daemon:
     def post(self, path, body=None, **more):
         return self.connection.request("POST", path, body, **more)
 
+    def put(self, path, body=None, **more):
+        return self.connection.request("PUT", path, body, **more)
+
+    def delete(self, path, body=None, **more):
+        return self.connection.request("DELETE", path, body, **more)
+
+    def subscribe(self, name, topic, push=None, **more):
+        """Define a subscription: pushed to a URL, or pulled."""
+        how = {"push": push} if push is not None else {} if "sink" in more else {"pull": True}
+        answer = self.put(f"/v1/subscriptions/{name}", {"topic": topic, **how, **more})
+        if answer.status not in (200, 201):
+            raise AssertionError(f"PUT subscription {name}: {answer.describe()}")
+        return answer.json
+
+    def publish(self, topic, body=None, wait=None, **more):
+        """Publish; returns the answer's JSON."""
+        answer = self.post("/v1/messages" + (f"?wait={wait}" if wait else ""), {"topic": topic, "body": body, **more})
+        if answer.status not in (200, 201, 202):
+            raise AssertionError(f"publish: {answer.describe()}")
+        return answer.json
+
+    def message(self, name):
+        answer = self.get(f"/v1/messages/{name}")
+        if answer.status != 200:
+            raise AssertionError(f"GET message {name}: {answer.describe()}")
+        return answer.json
+
+    def deliveries(self, name):
+        """Where a message's deliveries are: {subscription: status}."""
+        return {d["subscription"]: d["status"] for d in self.message(name)["deliveries"]}
+
+    def until_delivery(self, message, subscription, status, seconds=15.0):
+        """Wait for a delivery's status; returns the delivery."""
+        wanted = status if isinstance(status, tuple) else (status,)
+        seen = {}
+
+        def there():
+            seen["last"] = next((d for d in self.message(message)["deliveries"] if d["subscription"] == subscription), None)
+            return seen["last"] is not None and seen["last"]["status"] in wanted
+
+        try:
+            eventually(there, seconds, 0.02)
+        except AssertionError:
+            raise AssertionError(f"{message}~{subscription} did not become {wanted} in {seconds} s: {seen.get('last')}") from None
+        return seen["last"]
+
+    def pull(self, name, **body):
+        answer = self.post(f"/v1/subscriptions/{name}/pull", body)
+        if answer.status != 200:
+            raise AssertionError(f"pull {name}: {answer.describe()}")
+        return answer.json["items"]
+
     def submit(self, body, wait=None, **more):
         return self.post("/v1/transactions" + (f"?wait={wait}" if wait else ""), body, **more)
 

@@ -3,6 +3,7 @@
 #include <setjmp.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/err.h"
@@ -73,6 +74,32 @@ static void parameters(void **state) {
         memcpy(path + 28 + length, "/retry", 7);
         assert_int_equal(match("POST", path, &m), length <= LIMIT_BRANCH_ID_BYTES ? 0 : ERR_NOT_FOUND);
     }
+}
+
+static void deliveries(void **state) {
+    static const char *const same[] = { "m.1~a:b", "m.1%7Ea:b", "m.1%7ea%3Ab" };
+    static const char *const nowhere[] = {
+        "~a", "m~", "m~a~b", "m~..", "..~a", "m~a/b", "m%7E%7Ea", "m~a%20"
+    };
+    char path[300];
+    struct route_match m;
+    (void)state;
+    for (size_t i = 0; i < sizeof same / sizeof same[0]; i++) {
+        snprintf(path, sizeof path, "/v1/deliveries/%s/ack", same[i]);
+        assert_int_equal(match("POST", path, &m), 0);
+        assert_string_equal(m.gid, "m.1");
+        assert_string_equal(m.branch, "a:b");
+    }
+    for (size_t i = 0; i < sizeof nowhere / sizeof nowhere[0]; i++) {
+        snprintf(path, sizeof path, "/v1/deliveries/%s", nowhere[i]);
+        assert_int_equal(match("GET", path, &m), ERR_NOT_FOUND);
+    }
+    assert_int_equal(match("GET", "/v1/deliveries/m", &m), 0); /* no delivery, but who asks is asked first */
+    assert_string_equal(m.gid, "");
+    assert_string_equal(m.branch, "");
+    assert_int_equal(match("PUT", "/v1/subscriptions/warehouse", &m), 0);
+    assert_int_equal(m.route->id, ROUTE_SUBSCRIPTION_PUT);
+    assert_int_equal(match("GET", "/v1/transactions/a~b", &m), ERR_NOT_FOUND);
 }
 
 static void tricks_lead_nowhere(void **state) {
@@ -181,6 +208,7 @@ int main(void) {
         cmocka_unit_test(every_row_leads_to_itself),
         cmocka_unit_test(only_three_are_anonymous),
         cmocka_unit_test(parameters),
+        cmocka_unit_test(deliveries),
         cmocka_unit_test(tricks_lead_nowhere),
         cmocka_unit_test(wrong_methods_hear_of_the_right_ones),
         cmocka_unit_test(words),

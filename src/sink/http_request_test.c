@@ -115,6 +115,45 @@ static void leaves_out_a_deadline_that_no_longer_applies(void **state) {
     buffer_done(&r.text);
 }
 
+static void carries_a_message(void **state) {
+    static const struct label headers[] = { { { "X-Shop", 6 }, { "7", 1 } },
+                                            { { "Settle-Refused-Why", 18 }, { "no\r\nEvil: 1\x7f", 12 } } };
+    const struct call_message message = { .id = SLICE("pay-88"),
+                                          .topic = SLICE("payment.done"),
+                                          .key = SLICE("u\t9"),
+                                          .content_type = SLICE("image/png"),
+                                          .headers = headers,
+                                          .header_count = 2 };
+    struct call call = { .attempt = 2,
+                         .gid = message.id,
+                         .branch_id = SLICE("ware.house"),
+                         .operation = SLICE("deliver"),
+                         .url = SLICE("http://wh/ship"),
+                         .body = SLICE("\0\1"),
+                         .message = &message };
+    struct reading r;
+    (void)state;
+    read_back(&r, &call, NULL, 0);
+    is(&r, "content-type", "image/png");
+    is(&r, "content-length", "2");
+    is(&r, "settle-message", "pay-88");
+    is(&r, "settle-topic", "payment.done");
+    is(&r, "settle-key", "u 9");
+    is(&r, "settle-subscription", "ware.house");
+    is(&r, "settle-delivery", "pay-88~ware.house");
+    is(&r, "settle-attempt", "2");
+    is(&r, "idempotency-key", "pay-88/ware.house/deliver");
+    is(&r, "x-shop", "7");
+    is(&r, "settle-refused-why", "no  Evil: 1");
+    assert_null(http1_find(&r.r.head, "evil").at);
+    buffer_done(&r.text);
+    call.message = NULL;
+    call.operation = SLICE("check");
+    read_back(&r, &call, NULL, 0);
+    is(&r, "settle-message", "pay-88");
+    buffer_done(&r.text);
+}
+
 static void lets_no_name_break_the_head(void **state) {
     (void)state;
     struct call call = call_of(1);
@@ -132,6 +171,7 @@ int main(void) {
         cmocka_unit_test(carries_every_header),
         cmocka_unit_test(stays_the_same_over_attempts_where_it_must),
         cmocka_unit_test(leaves_out_a_deadline_that_no_longer_applies),
+        cmocka_unit_test(carries_a_message),
         cmocka_unit_test(lets_no_name_break_the_head),
     };
     return cmocka_run_group_tests_name("http_request", tests, NULL, NULL);

@@ -276,6 +276,28 @@ def own(d, s, name, *parts):
         equal(d.post(f"/v1/transactions/{s.gid(name)}/branches", s.part(part)).status, 200)
 
 
+def announced(d, s, name):
+    check = {"http": s.url("check"), "after": "1h"}
+    equal(d.post("/v1/messages", {"id": s.gid(name), "topic": s.gid(name), "state": "half", "check": check}).status, 201)
+
+
+def subscribed(d, s, name):
+    d.subscribe(s.gid(name), s.gid(name))
+
+
+def leased(d, s, name):
+    subscribed(d, s, name)
+    d.publish(s.gid(name), 1, id=s.gid(name))
+    equal(len(d.pull(s.gid(name))), 1)
+
+
+def dead(d, s, name):
+    s.on("refuses", 409)
+    d.subscribe(s.gid(name), s.gid(name), s.url("refuses"))
+    d.publish(s.gid(name), 1, id=s.gid(name))
+    d.until_delivery(s.gid(name), s.gid(name), "dead")
+
+
 def why(route, more=None):
     return {"reason": f"because of {route}", **(more or {})}
 
@@ -292,6 +314,18 @@ POSTS = {
     "/v1/transactions/{gid}/force": (stuck, lambda s: why("force", {"decision": "commit"})),
     "/v1/transactions/{gid}/branches/{branch}/retry": (stuck, lambda s: why("one")),
     "/v1/transactions/{gid}/branches/{branch}/resolve": (stuck, lambda s: why("resolve", {"as": "done"})),
+    "/v1/messages": (None, lambda s: {"topic": s.gid("t"), "body": {"list": [1, 2]}}),
+    "/v1/messages/{message}/commit": (announced, lambda s: why("message commit")),
+    "/v1/messages/{message}/rollback": (announced, lambda s: why("message rollback")),
+    "/v1/messages/{message}/check": (announced, lambda s: why("message check")),
+    "/v1/subscriptions/{subscription}/pull": (subscribed, lambda s: {"max": 5}),
+    "/v1/subscriptions/{subscription}/pause": (subscribed, lambda s: why("pause")),
+    "/v1/subscriptions/{subscription}/resume": (subscribed, lambda s: why("unpause")),
+    "/v1/deliveries/{delivery}/ack": (leased, lambda s: {}),
+    "/v1/deliveries/{delivery}/nack": (leased, lambda s: why("nack", {"delay": "1h"})),
+    "/v1/deliveries/{delivery}/replay": (dead, lambda s: why("replay")),
+    "/v1/deliveries/{delivery}/edit": (dead, lambda s: why("edit", {"body": {"list": [1, 2]}})),
+    "/v1/deliveries/{delivery}/discard": (dead, lambda s: why("discard")),
     "/v1/config/reload": (None, lambda s: {}),
     "/v1/tokens": (None, lambda s: {"name": "made-" + s.name, "roles": ["viewer"], "expires": "1h"}),
     "/v1/signing-secret/rotate": (None, lambda s: {"overlap": "1h"}),
@@ -309,6 +343,8 @@ def judge_repeat(route, first, again):
     equal((again.status, again.headers.get("settle-replayed")), (first.status, "true"), route, first, again)
     if route == "/v1/transactions":
         equal(again.json["gid"], first.json["gid"], again)
+    elif route == "/v1/messages":
+        equal(again.json["id"], first.json["id"], again)
     elif route in SECRET:
         member, said = SECRET[route], dict(again.json)
         need(first.json[member], first)
@@ -329,14 +365,16 @@ def test_every_post_there_is_takes_a_key():
         name = route.strip("/").replace("/", ".").translate({ord("{"): None, ord("}"): None})
         if before:
             before(d, s, name)
-        path, body, key = route.format(gid=s.gid(name), branch="a"), body_of(s), fresh_key()
+        names = dict.fromkeys(("gid", "message", "subscription"), s.gid(name))
+        path, body, key = route.format(**names, delivery=f"{s.gid(name)}~{s.gid(name)}", branch="a"), body_of(s), fresh_key()
         first = d.post(path, json.dumps(body).encode(), headers=key)
         need(first.status // 100 == 2 and "settle-replayed" not in first.headers, route, first)
         if route == "/v1/transactions":
             d.until(first.json["gid"], "committed")
+        if route in ("/v1/transactions", "/v1/messages"):
             first.status = 200
         judge_repeat(route, first, d.post(path, respelled(body), headers=key))
-        other = {**body, "branches": [s.step("c")]} if route == "/v1/transactions" else {**body, "more": "x"}
+        other = {**body, "branches": [s.step("c")]} if route == "/v1/transactions" else {**body, "topic": "other"} if route == "/v1/messages" else {**body, "more": "x"}
         elsewhere = "/v1/signing-secret/rotate" if route == "/v1/config/reload" else "/v1/config/reload"
         for where, what in ((path, other), (elsewhere, body)):
             equal(problem(d.post(where, what, headers=key), 422)["type"], "/problems/key-reused", route, where)
@@ -347,7 +385,7 @@ def test_every_post_there_is_takes_a_key():
         judge_repeat(route, first, d.post(path, body, headers=key))
     audit = json.dumps(d.get("/v1/audit?limit=200").json["items"])
     for act in ("because of retry", "because of suspend", "because of resume", "because of force", "because of one", "because of resolve",
-                "config reload", "token create", "signing secret rotate"):
+                "because of message check", "because of pause", "because of replay", "because of edit", "because of discard", "config reload", "token create", "signing secret rotate"):
         equal(audit.count(act), 1, act, audit)
     equal([t["name"] for t in d.get("/v1/tokens").json["items"]].count("made-" + s.name), 1)
     secrets = [first.json[SECRET[route]] for route, _, _, _, first in said if route in SECRET]

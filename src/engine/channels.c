@@ -337,7 +337,3 @@ const struct definition *engine_definition(const struct channel *c) {
 uint64_t engine_channel_id(const struct channel *c) {
     return c->thing.id;
 }
-
-bool engine_channel_has_ready(const struct channel *c) {
-    return c->figures.ready > 0 && !c->version->definition.paused;
-}

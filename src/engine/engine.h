@@ -145,7 +145,7 @@ const struct channel *engine_channel_next(const struct engine *e, const struct c
 const struct definition *engine_definition(const struct channel *c);
 uint64_t engine_channel_id(const struct channel *c); /* grows with every new one; 0: nobody defined it */
 /* Whether a pull would get something. */
-bool engine_channel_has_ready(const struct channel *c);
+bool engine_channel_has_ready(const struct engine *e, const struct channel *c);
 /* Lanes that stand still behind a dead delivery, longest first (after NULL: the first; NULL at the end). */
 struct lane;
 struct lane_view {

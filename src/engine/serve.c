@@ -85,7 +85,7 @@ static void send_parcel(struct engine *e, const struct event *event, struct effe
     step_end(&s);
 }
 
-static struct parcel *first_ready(struct channel *c) {
+static struct parcel *first_ready(const struct channel *c) {
     return CHAIN_OWNER(c->ready.next, struct parcel, ready);
 }
 
@@ -127,10 +127,14 @@ static void lease(struct engine *e, const struct event *event, struct effects *e
 
 /* A consumer is never given what may yet be taken back (take_back.c): then no lease has to be. Nobody was
  * told of such a message before, and what is ready behind it is behind it for a moment only. */
-static bool may_lease(const struct engine *e, struct channel *c) {
+static bool may_lease(const struct engine *e, const struct channel *c) {
     if (chain_empty(&c->ready))
         return false;
     return first_ready(c)->seat->origin_batch <= e->durable;
+}
+
+bool engine_channel_has_ready(const struct engine *e, const struct channel *c) {
+    return !c->version->definition.paused && may_lease(e, c);
 }
 
 void pull_step(struct engine *e, const struct event *event, struct effects *effects) {

@@ -60,6 +60,11 @@ void api_pull(struct visit *v) {
         visit_refuse(v, &p);
         return;
     }
+    /* The leases could not be saved, and each would count as an attempt of somebody whom nobody called. */
+    if (daemon_admission(v->daemon) == DRIVER_NO_SPACE) {
+        common_refuse_new(v, DRIVER_NO_SPACE);
+        return;
+    }
     uint64_t most = settings_number(&v->daemon->settings, SETTING_LIMITS_WAIT);
     uint64_t wait_ms = c.waits ? c.wait_ms : v->query.wait_ms;
     v->part.pull.until_ms = daemon_now_ms(v->daemon) + (wait_ms < most ? wait_ms : most);

@@ -38,7 +38,11 @@ static const struct transaction *shown(struct visit *v, const struct reply *repl
 }
 
 static const struct thing messages = {
-    .kind = STORED_MESSAGE, .is_created = true, .word = "message", .render = render, .shown = shown,
+    .kind = STORED_MESSAGE,
+    .is_created = true,
+    .word = "message",
+    .render = render,
+    .shown = shown,
 };
 
 static bool has_datasource(void *self, struct slice name) {

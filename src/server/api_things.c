@@ -173,7 +173,8 @@ void things_submit(struct visit *v, const struct thing *thing) {
     v->ask.event.request = request;
     v->ask.event.gid = request->gid;
     /* A repeat is answered whatever the disk says: it writes nothing. */
-    if (engine_find(v->daemon->engine, thing->kind, v->namespace_name, request->gid) == NULL && has_to_wait(v))
+    if (engine_find(v->daemon->engine, thing->kind, v->namespace_name, request->gid) == NULL &&
+        has_to_wait(v))
         return;
     things_ask(v, thing, EVENT_SUBMIT);
 }

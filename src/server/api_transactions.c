@@ -16,7 +16,9 @@ static void render(struct visit *v, const struct transaction *t) {
     render_transaction(&w, NULL, t);
 }
 
-static const struct thing transactions = { .kind = STORED_TRANSACTION, .word = "transaction", .render = render };
+static const struct thing transactions = { .kind = STORED_TRANSACTION,
+                                           .word = "transaction",
+                                           .render = render };
 
 void api_submit(struct visit *v) {
     struct submission_options options = common_submission_options(v);

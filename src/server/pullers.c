@@ -38,7 +38,7 @@ void pullers_remove(struct puller *p) {
 
 static bool may_have(const struct engine *engine, const struct puller *p) {
     const struct channel *c = engine_channel(engine, DEFINITION_SUBSCRIPTION, p->subscription);
-    return c == NULL || engine_channel_has_ready(c);
+    return c == NULL || engine_channel_has_ready(engine, c);
 }
 
 /* Everybody goes once from the front to the end, which keeps the order and holds whoever comes and goes. */

@@ -88,6 +88,8 @@ static int read_sink(struct reading *r) {
     if (failed == 0)
         failed = call_form_judge(&r->form, r->options->judge_sink, r->options->judge_self, &path, url,
                                  r->outlet.url);
+    if (failed == ERR_INVALID && r->form.problem->type == PROBLEM_INVALID_VALUE)
+        r->form.problem->setting[0] = '\0'; /* it is the target that is wrong, not who may be called */
     if (failed == 0 && form_given(r->values[OUTLET_ACK]) && json_is(r->values[OUTLET_ACK], "call"))
         return refuse(r, OUTLET_ACK, "a broker's receipt is the ack; \"call\" is for \"push\"");
     return failed;

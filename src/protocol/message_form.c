@@ -309,13 +309,18 @@ static int read_datasource(struct message_form *m, const struct form_path *above
                        "there is no datasource \"%.*s\"; define it first", SLICE_PRINT(*name));
 }
 
-/* "7101…/1": what pg_control_system() and pg_control_checkpoint() call system identifier and timeline. */
+/* SYSTEM/TIMELINE or SYSTEM/TIMELINE/EPOCH, numbers: what sink/datasource_sink.h compares. */
 static bool is_system(struct slice text) {
-    size_t slash = slice_find(text, '/');
-    uint64_t system, timeline;
-    return slice_u64(slice_upto(text, slash), &system) == 0 &&
-           slice_u64(slice_from(text, slash + 1), &timeline) == 0 && system > 0 && timeline > 0 &&
-           timeline <= UINT32_MAX;
+    size_t parts = 0;
+    for (bool more = true; more && parts < 4; parts++) {
+        size_t slash = slice_find(text, '/');
+        uint64_t number;
+        if (slice_u64(slice_upto(text, slash), &number) != 0)
+            return false;
+        more = slash < text.length;
+        text = slice_from(text, slash + 1);
+    }
+    return parts == 2 || parts == 3;
 }
 
 static int read_xid(struct message_form *m, const struct json_value *values, struct sink_target *t) {
@@ -327,16 +332,18 @@ static int read_xid(struct message_form *m, const struct json_value *values, str
         return form_missing(&m->form, &above, "xid", "what pg_current_xact_id() says in the transaction");
     if (!form_given(values[2]))
         return form_missing(&m->form, &above, "system",
-                            "the server's system identifier, a slash, its timeline");
+                            "what the producer read with it: SYSTEM/TIMELINE/EPOCH");
     int failed = form_text(&m->form, &xid, values[1], 20, &t->parameters[0].value);
     if (failed == 0 && (slice_u64(t->parameters[0].value, &number) != 0 || number < 3))
         failed = form_refuse(&m->form, &xid, values[1], PROBLEM_INVALID_VALUE,
                              "must be a transaction id in decimal, as pg_current_xact_id() says it");
     if (failed == 0)
-        failed = form_text(&m->form, &system, values[2], 40, &t->parameters[1].value);
+        failed = form_text(&m->form, &system, values[2], 64, &t->parameters[1].value);
     if (failed == 0 && !is_system(t->parameters[1].value))
-        failed = form_refuse(&m->form, &system, values[2], PROBLEM_INVALID_VALUE,
-                             "must be SYSTEM_IDENTIFIER/TIMELINE, such as \"7231018450283743821/1\"");
+        failed = form_refuse(
+            &m->form, &system, values[2], PROBLEM_INVALID_VALUE,
+            "must be SYSTEM/TIMELINE/EPOCH, as the producer read it beside the transaction id, such as "
+            "\"7231018450283743821/1/1767780000000000\"");
     return failed;
 }
 

@@ -136,8 +136,9 @@ static void half_with_each_check(void **state) {
     assert_int_equal(q.branches[0].retry.max_ms, 300000);
     assert_int_equal(q.branches[0].retry.then, GIVE_UP_ATTENTION);
     q = taken("{'topic':'t','state':'half','check':{'pg':{'datasource':'pay','xid':'7401123',"
-              "'system':'7231018450283743821/1'}}}");
-    is(q.branches[0].to[ROLE_FORWARD].url, "datasource://pay/pg?xid=7401123&system=7231018450283743821/1");
+              "'system':'7231018450283743821/1/1767780000000000'}}}");
+    is(q.branches[0].to[ROLE_FORWARD].url,
+       "datasource://pay/pg?xid=7401123&system=7231018450283743821/1/1767780000000000");
     assert_int_equal(q.branches[0].to[ROLE_FORWARD].timeout_ms, 5000);
     assert_int_equal(q.message->check_after_ms, MESSAGE_CHECK_AFTER_MS);
     q = taken("{'topic':'t','state':'half','check':{'every':'1h','marker':{'datasource':'pay'}}}");
@@ -186,15 +187,19 @@ static void what_is_refused(void **state) {
           "check.marker.datasource" },
         { "{'topic':'t','state':'half','check':{'marker':{'datasource':'pay','xid':'7'}}}",
           PROBLEM_UNKNOWN_FIELD, "check.marker.xid" },
-        { "{'topic':'t','state':'half','check':{'pg':{'datasource':'pay','system':'7/1'}}}",
+        { "{'topic':'t','state':'half','check':{'pg':{'datasource':'pay','system':'7/1/9'}}}",
           PROBLEM_MISSING_FIELD, "check.pg.xid" },
         { "{'topic':'t','state':'half','check':{'pg':{'datasource':'pay','xid':'7'}}}", PROBLEM_MISSING_FIELD,
           "check.pg.system" },
-        { "{'topic':'t','state':'half','check':{'pg':{'datasource':'pay','xid':'0x7','system':'7/1'}}}",
+        { "{'topic':'t','state':'half','check':{'pg':{'datasource':'pay','xid':'0x7','system':'7/1/9'}}}",
           PROBLEM_INVALID_VALUE, "check.pg.xid" },
-        { "{'topic':'t','state':'half','check':{'pg':{'datasource':'pay','xid':'2','system':'7/1'}}}",
+        { "{'topic':'t','state':'half','check':{'pg':{'datasource':'pay','xid':'2','system':'7/1/9'}}}",
           PROBLEM_INVALID_VALUE, "check.pg.xid" }, /* frozen and bootstrap are nobody's transaction */
         { "{'topic':'t','state':'half','check':{'pg':{'datasource':'pay','xid':'7','system':'7'}}}",
+          PROBLEM_INVALID_VALUE, "check.pg.system" },
+        { "{'topic':'t','state':'half','check':{'pg':{'datasource':'pay','xid':'7','system':'7/1/2/3'}}}",
+          PROBLEM_INVALID_VALUE, "check.pg.system" },
+        { "{'topic':'t','state':'half','check':{'pg':{'datasource':'pay','xid':'7','system':'7/'}}}",
           PROBLEM_INVALID_VALUE, "check.pg.system" },
         { "{'topic':'t','headers':{'Settle-Key':'x'}}", PROBLEM_INVALID_VALUE, "headers.Settle-Key" },
         { "{'topic':'t','headers':{'webhook-ID':'x'}}", PROBLEM_INVALID_VALUE, "headers.webhook-ID" },

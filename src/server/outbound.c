@@ -13,6 +13,9 @@
 #include "server/sinks.h"
 #include "sink/datasource_sink.h"
 #include "sink/http_sink.h"
+#include "sink/kafka_sink.h"
+#include "sink/rabbitmq_sink.h"
+#include "sink/stomp_target.h"
 #include "wire/address.h"
 #include "wire/sink_target.h"
 
@@ -259,12 +262,24 @@ int outbound_judge(void *self, struct slice text, struct why *why) {
     return egress_judge_url(&d->egress->egress, &url, why) == EGRESS_REFUSED ? ERR_DENIED : 0;
 }
 
+/* What each broker's sink says about its own parameters. */
+static int check_parameters(const struct sink_target *t, struct why *why) {
+    struct stomp_target stomp;
+    if (slice_starts(t->scheme, "stomp"))
+        return stomp_target_read(t, false, &stomp, why);
+    if (slice_starts(t->scheme, "rabbitmq"))
+        return rabbitmq_sink_check(t, why);
+    return slice_starts(t->scheme, "kafka") ? kafka_sink_check(t, why) : 0;
+}
+
 int outbound_judge_sink(void *self, struct slice text, struct why *why) {
     const struct daemon *d = self;
     struct sink_target target;
     struct arena arena;
     arena_init(&arena, 4096, SIZE_MAX / 2);
     int code = sink_target_decode(text, &arena, &target, why);
+    if (code == 0)
+        code = check_parameters(&target, why);
     for (size_t i = 0; code == 0 && i < target.host_count; i++) {
         const struct sink_target_host *h = &target.hosts[i];
         struct url url = {

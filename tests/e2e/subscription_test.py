@@ -309,6 +309,19 @@ def test_push_answers():
     equal({c.body for c in s.calls("a")}, {b"1"})
 
 
+def test_a_broker_that_is_not_there():
+    d, s = daemon(), shared_site()
+    name = s.gid("mq")
+    shown = d.subscribe(name, s.gid("t"), sink={"stomp": {"url": "stomp://127.0.0.1:1", "destination": "/queue/ship"}}, retry={"first": "20ms", "max": "20ms"})
+    equal((shown["way"], shown["to"]), ("sink", "stomp://127.0.0.1:1?destination=/queue/ship"))
+    d.publish(s.gid("t"), 1, id=s.gid("m"))
+    eventually(lambda: d.until_delivery(s.gid("m"), name, ("pending", "delivering", "retrying"))["attempts"] >= 2)
+    need(d.until_delivery(s.gid("m"), name, ("retrying", "delivering"))["detail"], "says why")
+    problem(d.put(f"/v1/subscriptions/{name}", {"topic": s.gid("t"), "sink": {"stomp": {"url": "stomp://127.0.0.1:1"}}}), 422, "invalid-value", "destination")
+    d.subscribe(name, s.gid("t"), s.url("a"))
+    d.until_delivery(s.gid("m"), name, "acked")
+
+
 def test_a_million_owed_is_no_reason_to_wait():
     d = Daemon().start()
     d.subscribe("p", "t")

@@ -5,6 +5,7 @@
 
 #include "base/digest.h"
 #include "net/random.h"
+#include "server/api_things.h"
 #include "server/crash_point.h"
 #include "server/keyed.h"
 #include "server/logs.h"
@@ -48,7 +49,8 @@ void visit_taken_back(struct visit *v) {
     v->answered = false;
     v->seal.shows = (struct id_range){ 0 };
     if (v->match.route->method == ROUTE_METHOD_GET && v->match.gid[0] != '\0') {
-        PROBLEM_SAY(&p, PROBLEM_NOT_FOUND, "there is no transaction %s", v->match.gid);
+        PROBLEM_SAY(&p, PROBLEM_NOT_FOUND, "there is no %s %s",
+                    v->thing == NULL ? "transaction" : v->thing->word, v->match.gid);
     } else if (v->match.route->method == ROUTE_METHOD_GET) {
         PROBLEM_SAY(&p, PROBLEM_STORE_UNAVAILABLE,
                     "the disk has no room for a transaction that the answer told of");

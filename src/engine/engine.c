@@ -65,6 +65,8 @@ static void drop_forgotten(struct engine *e, struct chain *head) {
 static void drop_everything(struct engine *e) {
     drop_forgotten(e, &e->dirty); /* first: the chains run through seats too */
     drop_forgotten(e, &e->folding);
+    for (struct chain *link = e->channels.next; link != &e->channels; link = link->next)
+        thing_clean(e, &CHAIN_OWNER(link, struct channel, channel)->thing);
     /* From the end: holes there are closed at once, so that this stays linear. */
     for (size_t subject = 0; subject < SUBJECTS; subject++)
         for (struct seat *seat; (seat = order_below(&e->by_id[subject], UINT64_MAX)) != NULL;) {

@@ -6,20 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/json.h"
-
-#define TX_BYTES (16 * 1024 * 1024) /* far above settled's own limit, which then gives the better message */
+#include "client/draft.h"
 
 enum { OWN_ORDER, AFTER_NAMED, AFTER_NOTHING };
 
 struct name {
     struct name *next;
     struct slice text;
-};
-
-struct label {
-    struct label *next;
-    struct slice key, value;
 };
 
 struct branch {
@@ -37,81 +30,45 @@ struct branch {
 };
 
 struct stl_tx {
-    struct arena arena;
+    struct draft draft;
     struct slice mode, gid, name;
-    struct label *labels, **labels_end;
+    struct draft_pairs labels;
     struct branch *branches, **branches_end, *last;
     long long deadline_ms;
     bool client_driven;
-    int failed; /* the first STL_E code of a builder call */
-    char why[256];
-    struct buffer json;
 };
-
-static int refuse(stl_tx *t, int code, const char *what, const char *say) {
-    if (t->failed == 0) {
-        t->failed = code;
-        snprintf(t->why, sizeof t->why, "%s: %s", what, say);
-    }
-    return code;
-}
-
-static int keep(stl_tx *t, const void *from, size_t length, struct slice *out) {
-    if (arena_copy(&t->arena, slice_of(from, length), out) != 0)
-        return refuse(t, STL_EMEMORY, "transaction", "out of memory");
-    return 0;
-}
-
-static int keep_text(stl_tx *t, const char *text, struct slice *out) {
-    return text == NULL ? 0 : keep(t, text, strlen(text), out);
-}
 
 stl_tx *stl_tx_new(const char *mode, const char *gid) {
     stl_tx *t = calloc(1, sizeof *t);
     if (t == NULL)
         return NULL;
-    arena_init(&t->arena, 4096, TX_BYTES);
-    buffer_init(&t->json, 2 * TX_BYTES);
-    t->labels_end = &t->labels;
+    draft_init(&t->draft, "transaction");
     t->branches_end = &t->branches;
     if (mode == NULL)
-        refuse(t, STL_EINVALID, "mode", "say \"saga\" or \"tcc\"");
-    keep_text(t, mode, &t->mode);
-    keep_text(t, gid, &t->gid);
+        draft_refuse(&t->draft, STL_EINVALID, "mode", "say \"saga\" or \"tcc\"");
+    draft_keep(&t->draft, mode, &t->mode);
+    draft_keep(&t->draft, gid, &t->gid);
     return t;
 }
 
 void stl_tx_free(stl_tx *t) {
     if (t == NULL)
         return;
-    arena_done(&t->arena);
-    buffer_done(&t->json);
+    draft_done(&t->draft);
     free(t);
 }
 
 int stl_tx_name(stl_tx *t, const char *name) {
-    return keep_text(t, name, &t->name);
+    return draft_keep(&t->draft, name, &t->name);
 }
 
 int stl_tx_label(stl_tx *t, const char *key, const char *value) {
-    struct label *l = arena_take(&t->arena, sizeof *l);
-    if (key == NULL || value == NULL)
-        return refuse(t, STL_EINVALID, "label", "needs a key and a value");
-    if (l == NULL)
-        return refuse(t, STL_EMEMORY, "label", "out of memory");
-    int result = keep_text(t, key, &l->key);
-    if (result == 0)
-        result = keep_text(t, value, &l->value);
-    if (result != 0)
-        return result;
-    *t->labels_end = l;
-    t->labels_end = &l->next;
-    return 0;
+    return draft_pair(&t->draft, &t->labels, "label", key, value);
 }
 
 int stl_tx_deadline(stl_tx *t, long long deadline_ms) {
     if (deadline_ms <= 0)
-        return refuse(t, STL_EINVALID, "deadline", "must be over 0 ms");
+        return draft_refuse(&t->draft, STL_EINVALID, "deadline", "must be over 0 ms");
     t->deadline_ms = deadline_ms;
     return 0;
 }
@@ -124,23 +81,17 @@ int stl_tx_client_driven(stl_tx *t, int yes) {
 /* ---- branches ---------------------------------------------------------------------------------------- */
 
 static int add_branch(stl_tx *t, const char *id, const void *body, size_t length, struct branch **out) {
-    struct json_report report;
-    struct json_value root;
-    struct branch *b = arena_take(&t->arena, sizeof *b);
+    struct branch *b = arena_take(&t->draft.arena, sizeof *b);
     if (id == NULL)
-        return refuse(t, STL_EINVALID, "branch", "needs an id");
+        return draft_refuse(&t->draft, STL_EINVALID, "branch", "needs an id");
     if (b == NULL)
-        return refuse(t, STL_EMEMORY, id, "out of memory");
-    if (length > 0 && json_check(slice_of(body, length), &root, &report) != 0) {
-        char say[160];
-        snprintf(say, sizeof say, "its body is not JSON: line %zu column %zu: %s", report.line, report.column,
-                 report.say);
-        return refuse(t, STL_EINVALID, id, say);
-    }
+        return draft_refuse(&t->draft, STL_EMEMORY, id, "out of memory");
+    if (length > 0 && draft_json(&t->draft, id, body, length) != 0)
+        return t->draft.failed;
     b->after_end = &b->after;
-    int result = keep_text(t, id, &b->id);
+    int result = draft_keep(&t->draft, id, &b->id);
     if (result == 0 && length > 0)
-        result = keep(t, body, length, &b->body);
+        result = draft_keep_bytes(&t->draft, body, length, &b->body);
     if (result != 0)
         return result;
     *t->branches_end = b;
@@ -155,18 +106,18 @@ int stl_tx_saga(stl_tx *t, const char *id, const char *action_url, const char *c
     struct branch *b;
     int result = add_branch(t, id, body, length, &b);
     if (result == 0 && action_url == NULL)
-        return refuse(t, STL_EINVALID, id, "needs an action");
+        return draft_refuse(&t->draft, STL_EINVALID, id, "needs an action");
     if (result == 0)
-        result = keep_text(t, action_url, &b->forward);
-    return result == 0 ? keep_text(t, compensate_url, &b->backward) : result;
+        result = draft_keep(&t->draft, action_url, &b->forward);
+    return result == 0 ? draft_keep(&t->draft, compensate_url, &b->backward) : result;
 }
 
 int stl_tx_tcc(stl_tx *t, const char *id, const char *base_url, const void *body, size_t length) {
     struct branch *b;
     int result = add_branch(t, id, body, length, &b);
     if (result == 0 && base_url == NULL)
-        return refuse(t, STL_EINVALID, id, "needs a base");
-    return result == 0 ? keep_text(t, base_url, &b->base) : result;
+        return draft_refuse(&t->draft, STL_EINVALID, id, "needs a base");
+    return result == 0 ? draft_keep(&t->draft, base_url, &b->base) : result;
 }
 
 int stl_tx_tcc_urls(stl_tx *t, const char *id, const char *try_url, const char *confirm_url,
@@ -174,31 +125,31 @@ int stl_tx_tcc_urls(stl_tx *t, const char *id, const char *try_url, const char *
     struct branch *b;
     int result = add_branch(t, id, body, length, &b);
     if (result == 0 && (try_url == NULL || confirm_url == NULL || cancel_url == NULL))
-        return refuse(t, STL_EINVALID, id, "needs try, confirm and cancel");
+        return draft_refuse(&t->draft, STL_EINVALID, id, "needs try, confirm and cancel");
     if (result == 0)
-        result = keep_text(t, try_url, &b->forward);
+        result = draft_keep(&t->draft, try_url, &b->forward);
     if (result == 0)
-        result = keep_text(t, confirm_url, &b->confirm);
-    return result == 0 ? keep_text(t, cancel_url, &b->backward) : result;
+        result = draft_keep(&t->draft, confirm_url, &b->confirm);
+    return result == 0 ? draft_keep(&t->draft, cancel_url, &b->backward) : result;
 }
 
 static struct branch *last_branch(stl_tx *t, const char *what) {
     if (t->last == NULL)
-        refuse(t, STL_EINVALID, what, "comes after the branch it speaks of");
+        draft_refuse(&t->draft, STL_EINVALID, what, "comes after the branch it speaks of");
     return t->last;
 }
 
 int stl_tx_after(stl_tx *t, const char *id) {
     struct branch *b = last_branch(t, "after");
-    struct name *n = arena_take(&t->arena, sizeof *n);
+    struct name *n = arena_take(&t->draft.arena, sizeof *n);
     if (b == NULL)
-        return t->failed;
+        return t->draft.failed;
     if (id == NULL)
-        return refuse(t, STL_EINVALID, "after", "needs a branch id");
+        return draft_refuse(&t->draft, STL_EINVALID, "after", "needs a branch id");
     if (n == NULL)
-        return refuse(t, STL_EMEMORY, "after", "out of memory");
+        return draft_refuse(&t->draft, STL_EMEMORY, "after", "out of memory");
     b->order = AFTER_NAMED;
-    int result = keep_text(t, id, &n->text);
+    int result = draft_keep(&t->draft, id, &n->text);
     *b->after_end = n;
     b->after_end = &n->next;
     return result;
@@ -207,7 +158,7 @@ int stl_tx_after(stl_tx *t, const char *id) {
 int stl_tx_at_once(stl_tx *t) {
     struct branch *b = last_branch(t, "at_once");
     if (b == NULL)
-        return t->failed;
+        return t->draft.failed;
     b->order = AFTER_NOTHING;
     return 0;
 }
@@ -215,7 +166,7 @@ int stl_tx_at_once(stl_tx *t) {
 int stl_tx_pivot(stl_tx *t) {
     struct branch *b = last_branch(t, "pivot");
     if (b == NULL)
-        return t->failed;
+        return t->draft.failed;
     b->pivot = true;
     return 0;
 }
@@ -223,9 +174,9 @@ int stl_tx_pivot(stl_tx *t) {
 int stl_tx_cancel_always(stl_tx *t) {
     struct branch *b = last_branch(t, "cancel");
     if (b == NULL)
-        return t->failed;
+        return t->draft.failed;
     if (b->base.length == 0)
-        return refuse(t, STL_EINVALID, "cancel", "\"always\" is for branches of stl_tx_tcc");
+        return draft_refuse(&t->draft, STL_EINVALID, "cancel", "\"always\" is for branches of stl_tx_tcc");
     b->cancel_always = true;
     return 0;
 }
@@ -233,9 +184,9 @@ int stl_tx_cancel_always(stl_tx *t) {
 int stl_tx_timeout(stl_tx *t, int call_timeout_ms) {
     struct branch *b = last_branch(t, "timeout");
     if (b == NULL)
-        return t->failed;
+        return t->draft.failed;
     if (call_timeout_ms <= 0)
-        return refuse(t, STL_EINVALID, "timeout", "must be over 0 ms");
+        return draft_refuse(&t->draft, STL_EINVALID, "timeout", "must be over 0 ms");
     b->timeout_ms = call_timeout_ms;
     return 0;
 }
@@ -243,9 +194,9 @@ int stl_tx_timeout(stl_tx *t, int call_timeout_ms) {
 int stl_tx_retry(stl_tx *t, int first_ms, int factor_percent, int max_ms, long long for_ms) {
     struct branch *b = last_branch(t, "retry");
     if (b == NULL)
-        return t->failed;
+        return t->draft.failed;
     if (first_ms < 0 || factor_percent < 0 || max_ms < 0 || for_ms < 0)
-        return refuse(t, STL_EINVALID, "retry", "takes no negative numbers");
+        return draft_refuse(&t->draft, STL_EINVALID, "retry", "takes no negative numbers");
     b->retry_first_ms = first_ms;
     b->retry_factor_percent = factor_percent;
     b->retry_max_ms = max_ms;
@@ -255,14 +206,6 @@ int stl_tx_retry(stl_tx *t, int first_ms, int factor_percent, int max_ms, long l
 
 /* ---- as JSON ----------------------------------------------------------------------------------------- */
 
-static void put_ms(struct json_writer *w, const char *name, long long ms) {
-    char text[32];
-    if (ms <= 0)
-        return;
-    snprintf(text, sizeof text, "%lldms", ms);
-    json_put_text(w, name, text);
-}
-
 static void put_url(struct json_writer *w, const char *name, struct slice url, int timeout_ms) {
     if (timeout_ms == 0) {
         json_put_string(w, name, url);
@@ -270,7 +213,7 @@ static void put_url(struct json_writer *w, const char *name, struct slice url, i
     }
     json_put_object(w, name);
     json_put_string(w, "url", url);
-    put_ms(w, "timeout", timeout_ms);
+    draft_put_ms(w, "timeout", timeout_ms);
     json_put_end(w);
 }
 
@@ -293,15 +236,15 @@ static void put_retry(struct json_writer *w, const struct branch *b) {
         b->retry_for_ms == 0)
         return;
     json_put_object(w, "retry");
-    put_ms(w, "first", b->retry_first_ms);
+    draft_put_ms(w, "first", b->retry_first_ms);
     if (b->retry_factor_percent > 0) {
         char factor[32];
         int length = snprintf(factor, sizeof factor, "%d.%02d", b->retry_factor_percent / 100,
                               b->retry_factor_percent % 100);
         json_put_raw(w, "factor", slice_of(factor, (size_t)length));
     }
-    put_ms(w, "max", b->retry_max_ms);
-    put_ms(w, "for", b->retry_for_ms);
+    draft_put_ms(w, "max", b->retry_max_ms);
+    draft_put_ms(w, "for", b->retry_for_ms);
     if (b->retry_for_ms > 0)
         json_put_text(w, "then", "rollback");
     json_put_end(w);
@@ -333,15 +276,8 @@ static void put_transaction(stl_tx *t, struct json_writer *w) {
     json_put_string(w, "mode", t->mode);
     if (t->name.length > 0)
         json_put_string(w, "name", t->name);
-    if (t->labels != NULL) {
-        json_put_object(w, "labels");
-        for (const struct label *l = t->labels; l != NULL; l = l->next) {
-            json_put_key(w, l->key);
-            json_put_string(w, NULL, l->value);
-        }
-        json_put_end(w);
-    }
-    put_ms(w, "deadline", t->deadline_ms);
+    draft_put_pairs(w, "labels", &t->labels);
+    draft_put_ms(w, "deadline", t->deadline_ms);
     if (t->client_driven)
         json_put_text(w, "drive", "client");
     json_put_array(w, "branches");
@@ -353,24 +289,14 @@ static void put_transaction(stl_tx *t, struct json_writer *w) {
 
 const char *stl_tx_json(stl_tx *t, size_t *length) {
     struct json_writer w;
-    if (t->failed != 0)
+    if (!draft_begin(&t->draft, &w))
         return NULL;
-    buffer_clear(&t->json);
-    json_writer_init(&w, &t->json);
     put_transaction(t, &w);
-    size_t written = t->json.length;
-    buffer_add_byte(&t->json, '\0');
-    if (buffer_failed(&t->json)) {
-        refuse(t, STL_EMEMORY, "transaction", "out of memory");
-        return NULL;
-    }
-    if (length != NULL)
-        *length = written;
-    return t->json.at;
+    return draft_end(&t->draft, length);
 }
 
 int client_tx_failed(const stl_tx *t, stl_err *e) {
-    return t->failed == 0 ? 0 : client_fail(e, t->failed, "%s", t->why);
+    return draft_failed(&t->draft, e);
 }
 
 bool client_tx_named(const stl_tx *t) {

@@ -1,8 +1,8 @@
 /* libsettle: talk to settled from C and C++.
  *
- * What it is for: submitting sagas and TCC transactions, asking for their state, deciding client-driven ones,
- * following events. Everything goes through the public HTTP API of settled (docs/reference/http.md); this
- * library adds no power of its own.
+ * What it is for: submitting sagas and TCC transactions, asking for their state, deciding client-driven ones;
+ * publishing reliable messages and consuming them; sending notifications; following events. Everything goes
+ * through the public HTTP API of settled (docs/reference/http.md); this library adds no power of its own.
  *
  * Rules that hold for every function here:
  *   - no global state, no signal handlers, no threads, no output; nothing here exits or aborts the program;
@@ -153,6 +153,16 @@ int stl_tx_timeout(stl_tx *t, int call_timeout_ms);
  * back; decided work is never given up. */
 int stl_tx_retry(stl_tx *t, int first_ms, int factor_percent, int max_ms, long long for_ms);
 
+/* Send a message under topic, or a notification to an endpoint, when the transaction has committed or was
+ * rolled back: recorded with the decision, so neither gets lost and neither goes out without it. Call as
+ * often as there are things to send. key may be NULL. */
+int stl_tx_on_commit_msg(stl_tx *t, const char *topic, const char *key, const void *body, size_t length);
+int stl_tx_on_rollback_msg(stl_tx *t, const char *topic, const char *key, const void *body, size_t length);
+int stl_tx_on_commit_notify(stl_tx *t, const char *endpoint, const char *event, const void *body,
+                            size_t length);
+int stl_tx_on_rollback_notify(stl_tx *t, const char *endpoint, const char *event, const void *body,
+                              size_t length);
+
 /* The request body that stl_tx_submit would send; length may be NULL. NULL after a builder failure. The
  * string lives until the next call on t. */
 const char *stl_tx_json(stl_tx *t, size_t *length);
@@ -174,6 +184,8 @@ int stl_tx_wait(stl_client *c, const char *gid, int wait_ms, stl_result **out, s
 int stl_tx_commit(stl_client *c, const char *gid, int wait_ms, stl_result **out, stl_err *e);
 int stl_tx_rollback(stl_client *c, const char *gid, int wait_ms, stl_result **out, stl_err *e);
 
+/* Of messages and notifications too: the gid is their id, the status is "half", "committed", "rolled_back" or
+ * "scheduled", "delivered", "gave_up", ... A message is final when its last delivery is over. */
 const char *stl_result_gid(const stl_result *r);
 const char *stl_result_status(const stl_result *r); /* "committed", "rolling_back", ... */
 int stl_result_final(const stl_result *r);          /* 1 when nothing is owed any more */
@@ -184,6 +196,127 @@ const char *stl_result_reason(const stl_result *r);
 /* settled's whole answer as JSON; length may be NULL. */
 const char *stl_result_json(const stl_result *r, size_t *length);
 void stl_result_free(stl_result *r);
+
+/* ---- reliable messages: producing -------------------------------------------------------------------- */
+
+typedef struct stl_msg stl_msg;
+
+/* A message to be published under topic (1-128 of A-Za-z0-9._:-). id is the caller's own name for it, by
+ * which publishing may be repeated safely; NULL lets the server make one, and then a repeat publishes another
+ * message. A half message needs an id. NULL when out of memory.
+ *
+ * As with stl_tx the calls that follow may ignore their result: the first failure is remembered and reported
+ * when the message is sent. A message may be sent again, and by several clients. */
+stl_msg *stl_msg_new(const char *topic, const char *id);
+void stl_msg_free(stl_msg *m);
+/* Messages of one key reach each ordered subscription in the order in which they were committed. */
+int stl_msg_key(stl_msg *m, const char *key);
+/* Any bytes, at most 256 KiB. content_type NULL means application/json, and then it must be JSON. */
+int stl_msg_body(stl_msg *m, const char *content_type, const void *body, size_t length);
+int stl_msg_header(stl_msg *m, const char *name, const char *value); /* sent along with each delivery */
+int stl_msg_label(stl_msg *m, const char *key, const char *value);   /* for finding it; not sent along */
+/* Deliver it this long after its commit; 0 is at once. */
+int stl_msg_delay(stl_msg *m, long long delay_ms);
+
+/* How settled finds out about a half message whose producer stays silent; exactly one of the three.
+ * http: settled POSTs to this URL and expects the body of stl_check_reply.
+ * pg: the producer's PostgreSQL transaction, by what docs/datasources.md selects in it.
+ * marker: the producer's transaction has inserted the message's id as a row before the half message is sent.
+ */
+int stl_msg_check_http(stl_msg *m, const char *url);
+int stl_msg_check_pg(stl_msg *m, const char *datasource, const char *xid, const char *system);
+int stl_msg_check_marker(stl_msg *m, const char *datasource);
+/* Ask for the first time after after_ms, then every every_ms, growing up to max_ms; after tries answers that
+ * do not decide, an operator is told. Zero keeps the server's default. */
+int stl_msg_check_times(stl_msg *m, long long after_ms, long long every_ms, long long max_ms, int tries);
+
+/* The request body that stl_msg_publish (half 0) or stl_msg_half (half 1) would send; length may be NULL.
+ * NULL after a builder failure. The string lives until the next call on m. */
+const char *stl_msg_json(stl_msg *m, int half, size_t *length);
+
+/* Publish. 0 means: durable, and it will be delivered. wait_ms over 0: wait that long (at most 60000) for the
+ * end of all deliveries. out may be NULL. On STL_EUNKNOWN and STL_ETIMEOUT repeat it with the same id. */
+int stl_msg_publish(stl_client *c, stl_msg *m, int wait_ms, stl_result **out, stl_err *e);
+/* Announce: nobody gets it before it is committed. 0 means that it is durable and that settled will ask by
+ * itself when nothing more is heard. Repeat as above. */
+int stl_msg_half(stl_client *c, stl_msg *m, stl_err *e);
+/* Decide a half message. The first decision is final; the same one again is fine; STL_ECONFLICT carries the
+ * opposite one that stands in e->decision. Repeat freely. */
+int stl_msg_commit(stl_client *c, const char *id, stl_err *e);
+int stl_msg_rollback(stl_client *c, const char *id, stl_err *e);
+/* Let settled ask now instead of when its time comes, and wait at most wait_ms for what comes of it. */
+int stl_msg_check(stl_client *c, const char *id, int wait_ms, stl_result **out, stl_err *e);
+/* The state now; stl_result_json has the deliveries one by one. */
+int stl_msg_get(stl_client *c, const char *id, stl_result **out, stl_err *e);
+
+/* What a producer answers to an HTTP check-back (status 200, application/json): the body, a static string.
+ * STL_UNKNOWN, also for any other number: ask again later. */
+#define STL_COMMITTED 1
+#define STL_ROLLED_BACK 2
+#define STL_UNKNOWN 3
+const char *stl_check_reply(int state);
+
+/* ---- reliable messages: consuming -------------------------------------------------------------------- */
+
+typedef struct stl_header {
+    const char *name;
+    const char *value;
+} stl_header;
+
+/* One delivery that was pulled. All of it belongs to its batch. New members are added at the end only. */
+typedef struct stl_delivery {
+    const char *id; /* for stl_ack and stl_nack; the same for all attempts, so also for recognising doubles */
+    const char *message; /* the message's id */
+    const char *topic;
+    const char *key; /* "" when it has none */
+    int attempt;     /* 1 for the first */
+    const char *content_type;
+    const stl_header *headers;
+    size_t header_count;
+    const void *body; /* NUL follows it, uncounted */
+    size_t body_length;
+} stl_delivery;
+
+typedef struct stl_batch stl_batch;
+
+/* Take at most max (1-1000) deliveries of a subscription that is pulled, and keep each from other consumers
+ * for lease_ms (0: the subscription's ack_timeout); what is not acked by then comes again. wait_ms over 0:
+ * wait that long (at most 60000) for the first one. 0 also with an empty batch. After STL_EUNKNOWN and
+ * STL_ETIMEOUT pull again: what the lost answer held comes again when its lease is over. */
+int stl_pull(stl_client *c, const char *subscription, int max, int lease_ms, int wait_ms, stl_batch **out,
+             stl_err *e);
+size_t stl_batch_count(const stl_batch *b);
+const stl_delivery *stl_batch_at(const stl_batch *b, size_t index); /* NULL beyond the end */
+void stl_batch_free(stl_batch *b);
+
+/* The work is done and on disk. A repeat is fine, and so is an ack after the lease. */
+int stl_ack(stl_client *c, const char *delivery, stl_err *e);
+/* Not now: again after delay_ms, 0 for what the subscription's retry says. reason may be NULL. */
+int stl_nack(stl_client *c, const char *delivery, long long delay_ms, const char *reason, stl_err *e);
+/* Never: a business refusal. It goes to on_refused of the subscription, or to the dead letters. */
+int stl_refuse(stl_client *c, const char *delivery, const char *reason, stl_err *e);
+
+/* ---- notifications ----------------------------------------------------------------------------------- */
+
+typedef struct stl_notice stl_notice;
+
+/* A best-effort notification to an endpoint that is defined in settled. id as with stl_msg_new. NULL when out
+ * of memory; failures are remembered as with stl_msg. */
+stl_notice *stl_notice_new(const char *endpoint, const char *event, const char *id);
+void stl_notice_free(stl_notice *n);
+int stl_notice_ref(stl_notice *n,
+                   const char *ref); /* the caller's own reference, such as an order's number */
+int stl_notice_body(stl_notice *n, const void *json, size_t length);
+/* Call it for each attempt, in order: the wait after the failure before it. Without any: the endpoint's own.
+ */
+int stl_notice_after(stl_notice *n, long long delay_ms);
+/* Besides a 2xx the receiver must answer exactly this. */
+int stl_notice_success(stl_notice *n, const char *body);
+const char *stl_notice_json(stl_notice *n, size_t *length);
+/* 0 means: durable, and tried as its schedule says, then given up. Repeat as stl_msg_publish. out may be
+ * NULL. */
+int stl_notify(stl_client *c, stl_notice *n, int wait_ms, stl_result **out, stl_err *e);
+int stl_notice_get(stl_client *c, const char *id, stl_result **out, stl_err *e);
 
 /* ---- streams ----------------------------------------------------------------------------------------- */
 

@@ -68,11 +68,31 @@ struct client_call {
  * when the sink asked to stop. */
 int client_exchange(stl_client *c, const struct client_call *call, stl_response **out, stl_err *e);
 
+/* What is asked of one thing of the API: /v1/COLLECTION[/NAME][/VERB][?wait=...]. The name is
+ * percent-encoded. */
+struct client_errand {
+    const char *method;
+    const char *collection; /* "/v1/messages" */
+    const char *name;       /* or NULL */
+    const char *verb;       /* "/commit", or NULL */
+    int wait_ms;            /* over 0: what ?wait= asks for */
+    int patience_ms;        /* likewise for a wait that stands in the body */
+    struct slice body;
+    bool repeatable;
+};
+
+/* 0 and an answer of 2xx; errors as stl_request and stl_response_check. */
+int client_ask(stl_client *c, const struct client_errand *errand, stl_response **out, stl_err *e);
+/* The same, read as a result; out may be NULL. */
+int client_ask_result(stl_client *c, const struct client_errand *errand, stl_result **out, stl_err *e);
+/* A wait as the API takes it. */
+int client_wait(int wait_ms);
+
 /* Fill *e (NULL is fine) and return code. */
 int client_fail(stl_err *e, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* A result over an answer's body, which is taken out of the response. STL_EPROTOCOL when it is not what a
- * transaction looks like. */
+ * transaction, a message or a notification looks like. */
 int client_result_new(stl_response *r, stl_result **out, stl_err *e);
 
 /* Append text to a URL path or query, percent-encoding all but the unreserved characters of RFC 3986. */

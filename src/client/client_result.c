@@ -13,6 +13,8 @@ struct stl_result {
     const char *gid, *status;
     struct buffer reason; /* NUL-ended */
     int attention;
+    bool message;  /* or a notification: what has an id instead of a gid */
+    bool finished; /* it tells when it ended */
 };
 
 /* ---- reading ----------------------------------------------------------------------------------------- */
@@ -52,7 +54,7 @@ static void tell_reason(stl_result *r, struct json_value root) {
 }
 
 int client_result_new(stl_response *response, stl_result **out, stl_err *e) {
-    struct json_value root, attention;
+    struct json_value root, attention, gid;
     stl_result *r = calloc(1, sizeof *r);
     if (r == NULL)
         return client_fail(e, STL_EMEMORY, "out of memory");
@@ -62,9 +64,11 @@ int client_result_new(stl_response *response, stl_result **out, stl_err *e) {
     buffer_init(&response->body, 1);
     if (json_check(slice_of(r->json.at, r->json.length - 1), &root, NULL) != 0 || root.kind != JSON_OBJECT) {
         stl_result_free(r);
-        return client_fail(e, STL_EPROTOCOL, "the answer is not the JSON of a transaction");
+        return client_fail(e, STL_EPROTOCOL, "the answer is not the JSON of what was asked for");
     }
-    r->gid = text_member(r, root, "gid");
+    r->message = !json_member(root, "gid", &gid);
+    r->gid = text_member(r, root, r->message ? "id" : "gid");
+    r->finished = *text_member(r, root, "finished") != '\0';
     r->status = text_member(r, root, "status");
     if (json_member(root, "attention", &attention))
         r->attention = attention.kind == JSON_OBJECT || slice_is(attention.raw, "true");
@@ -82,7 +86,10 @@ const char *stl_result_status(const stl_result *r) {
     return r->status;
 }
 
+/* The decision of a message is final at once; the message is when all its deliveries are over. */
 int stl_result_final(const stl_result *r) {
+    if (r->message)
+        return r->finished;
     static const char *const finals[] = { "committed", "rolled_back", "heuristic_commit",
                                           "heuristic_rollback", "heuristic_mixed" };
     for (size_t i = 0; i < sizeof finals / sizeof *finals; i++)
@@ -92,6 +99,8 @@ int stl_result_final(const stl_result *r) {
 }
 
 int stl_result_committed(const stl_result *r) {
+    if (r->message && !r->finished)
+        return 0;
     return strcmp(r->status, "committed") == 0 || strcmp(r->status, "heuristic_commit") == 0;
 }
 
@@ -120,63 +129,34 @@ void stl_result_free(stl_result *r) {
 
 /* ---- asking ------------------------------------------------------------------------------------------ */
 
-static int ask(stl_client *c, struct client_call *call, const struct buffer *path, stl_result **out,
-               stl_err *e) {
+int client_ask_result(stl_client *c, const struct client_errand *errand, stl_result **out, stl_err *e) {
     stl_response *response = NULL;
-    if (buffer_failed(path))
-        return client_fail(e, STL_EINVALID, "the gid is too long");
-    call->path = path->at;
-    int result = client_exchange(c, call, &response, e);
-    if (result == 0)
-        result = stl_response_check(c, response, e);
+    int result = client_ask(c, errand, &response, e);
     if (result == 0 && out != NULL)
         result = client_result_new(response, out, e);
     stl_response_free(response);
     return result;
 }
 
-static void start_path(struct buffer *path, const char *gid, const char *verb, int wait_ms) {
-    buffer_init(path, 4096);
-    buffer_add_text(path, "/v1/transactions");
-    if (gid != NULL) {
-        buffer_add_byte(path, '/');
-        client_add_escaped(path, gid);
-    }
-    buffer_add_text(path, verb);
-    if (wait_ms > 0)
-        buffer_add_format(path, "?wait=%dms", wait_ms);
-    buffer_add_byte(path, '\0');
-}
-
-static int in_range(int wait_ms) {
-    return wait_ms < 0 ? 0 : wait_ms > LIMIT_WAIT_MS ? LIMIT_WAIT_MS : wait_ms;
-}
-
 int stl_tx_submit(stl_client *c, stl_tx *t, int wait_ms, stl_result **out, stl_err *e) {
-    struct client_call call = { .method = "POST",
-                                .wait_ms = in_range(wait_ms),
-                                .repeatable = client_tx_named(t) };
-    struct buffer path;
-    size_t length = 0;
-    const char *json = stl_tx_json(t, &length);
+    struct client_errand errand = { .method = "POST",
+                                    .collection = "/v1/transactions",
+                                    .wait_ms = client_wait(wait_ms),
+                                    .repeatable = client_tx_named(t) };
+    const char *json = stl_tx_json(t, &errand.body.length);
     if (json == NULL)
         return client_tx_failed(t, e);
-    call.body = slice_of(json, length);
-    start_path(&path, NULL, "", call.wait_ms);
-    int result = ask(c, &call, &path, out, e);
-    buffer_done(&path);
-    return result;
+    errand.body.at = json;
+    return client_ask_result(c, &errand, out, e);
 }
 
 static int get(stl_client *c, const char *gid, int wait_ms, stl_result **out, stl_err *e) {
-    struct client_call call = { .method = "GET", .wait_ms = wait_ms, .repeatable = true };
-    struct buffer path;
+    struct client_errand errand = {
+        .method = "GET", .collection = "/v1/transactions", .name = gid, .wait_ms = wait_ms, .repeatable = true
+    };
     if (gid == NULL || *gid == '\0')
         return client_fail(e, STL_EINVALID, "which gid?");
-    start_path(&path, gid, "", wait_ms);
-    int result = ask(c, &call, &path, out, e);
-    buffer_done(&path);
-    return result;
+    return client_ask_result(c, &errand, out, e);
 }
 
 int stl_tx_get(stl_client *c, const char *gid, stl_result **out, stl_err *e) {
@@ -206,14 +186,15 @@ int stl_tx_wait(stl_client *c, const char *gid, int wait_ms, stl_result **out, s
 static int decide(stl_client *c, const char *gid, const char *verb, int wait_ms, stl_result **out,
                   stl_err *e) {
     /* Deciding twice the same way is the same decision, so a repeat is safe. */
-    struct client_call call = { .method = "POST", .wait_ms = in_range(wait_ms), .repeatable = true };
-    struct buffer path;
+    struct client_errand errand = { .method = "POST",
+                                    .collection = "/v1/transactions",
+                                    .name = gid,
+                                    .verb = verb,
+                                    .wait_ms = client_wait(wait_ms),
+                                    .repeatable = true };
     if (gid == NULL || *gid == '\0')
         return client_fail(e, STL_EINVALID, "which gid?");
-    start_path(&path, gid, verb, call.wait_ms);
-    int result = ask(c, &call, &path, out, e);
-    buffer_done(&path);
-    return result;
+    return client_ask_result(c, &errand, out, e);
 }
 
 int stl_tx_commit(stl_client *c, const char *gid, int wait_ms, stl_result **out, stl_err *e) {

@@ -29,11 +29,21 @@ struct branch {
     long long retry_for_ms;
 };
 
+/* What goes out with the decision: a message to a topic, or a notification to an endpoint. */
+struct parting {
+    struct parting *next;
+    bool on_commit, notify;
+    struct slice to;     /* topic or endpoint */
+    struct slice detail; /* key or event; a key may be empty */
+    struct slice body;
+};
+
 struct stl_tx {
     struct draft draft;
     struct slice mode, gid, name;
     struct draft_pairs labels;
     struct branch *branches, **branches_end, *last;
+    struct parting *partings, **partings_end;
     long long deadline_ms;
     bool client_driven;
 };
@@ -44,6 +54,7 @@ stl_tx *stl_tx_new(const char *mode, const char *gid) {
         return NULL;
     draft_init(&t->draft, "transaction");
     t->branches_end = &t->branches;
+    t->partings_end = &t->partings;
     if (mode == NULL)
         draft_refuse(&t->draft, STL_EINVALID, "mode", "say \"saga\" or \"tcc\"");
     draft_keep(&t->draft, mode, &t->mode);
@@ -204,6 +215,51 @@ int stl_tx_retry(stl_tx *t, int first_ms, int factor_percent, int max_ms, long l
     return 0;
 }
 
+/* ---- what goes out with the decision ------------------------------------------------------------------ */
+
+static int add_parting(stl_tx *t, struct parting like, const char *to, const char *detail, const void *body,
+                       size_t length) {
+    const char *what = like.notify ? "notify" : "topic";
+    struct parting *p = arena_take(&t->draft.arena, sizeof *p);
+    if (to == NULL || (like.notify && detail == NULL))
+        return draft_refuse(&t->draft, STL_EINVALID, what,
+                            like.notify ? "needs an endpoint and an event" : "needs a topic");
+    if (p == NULL)
+        return draft_refuse(&t->draft, STL_EMEMORY, what, "out of memory");
+    *p = like;
+    int result = length > 0 ? draft_json(&t->draft, to, body, length) : 0;
+    if (result == 0)
+        result = draft_keep(&t->draft, to, &p->to);
+    if (result == 0)
+        result = draft_keep(&t->draft, detail, &p->detail);
+    if (result == 0 && length > 0)
+        result = draft_keep_bytes(&t->draft, body, length, &p->body);
+    if (result != 0)
+        return result;
+    *t->partings_end = p;
+    t->partings_end = &p->next;
+    return 0;
+}
+
+int stl_tx_on_commit_msg(stl_tx *t, const char *topic, const char *key, const void *body, size_t length) {
+    return add_parting(t, (struct parting){ .on_commit = true }, topic, key, body, length);
+}
+
+int stl_tx_on_rollback_msg(stl_tx *t, const char *topic, const char *key, const void *body, size_t length) {
+    return add_parting(t, (struct parting){ .on_commit = false }, topic, key, body, length);
+}
+
+int stl_tx_on_commit_notify(stl_tx *t, const char *endpoint, const char *event, const void *body,
+                            size_t length) {
+    return add_parting(t, (struct parting){ .on_commit = true, .notify = true }, endpoint, event, body,
+                       length);
+}
+
+int stl_tx_on_rollback_notify(stl_tx *t, const char *endpoint, const char *event, const void *body,
+                              size_t length) {
+    return add_parting(t, (struct parting){ .notify = true }, endpoint, event, body, length);
+}
+
 /* ---- as JSON ----------------------------------------------------------------------------------------- */
 
 static void put_url(struct json_writer *w, const char *name, struct slice url, int timeout_ms) {
@@ -268,6 +324,26 @@ static void put_branch(struct json_writer *w, const struct branch *b, bool saga)
     json_put_end(w);
 }
 
+static void put_partings(struct json_writer *w, const struct parting *all, bool on_commit) {
+    bool any = false;
+    for (const struct parting *p = all; p != NULL; p = p->next) {
+        if (p->on_commit != on_commit)
+            continue;
+        if (!any)
+            json_put_array(w, on_commit ? "on_commit" : "on_rollback");
+        any = true;
+        json_put_object(w, NULL);
+        json_put_string(w, p->notify ? "notify" : "topic", p->to);
+        if (p->detail.length > 0)
+            json_put_string(w, p->notify ? "event" : "key", p->detail);
+        if (p->body.length > 0)
+            json_put_raw(w, "body", p->body);
+        json_put_end(w);
+    }
+    if (any)
+        json_put_end(w);
+}
+
 static void put_transaction(stl_tx *t, struct json_writer *w) {
     bool saga = slice_is(t->mode, "saga");
     json_put_object(w, NULL);
@@ -284,6 +360,8 @@ static void put_transaction(stl_tx *t, struct json_writer *w) {
     for (const struct branch *b = t->branches; b != NULL; b = b->next)
         put_branch(w, b, saga);
     json_put_end(w);
+    put_partings(w, t->partings, true);
+    put_partings(w, t->partings, false);
     json_put_end(w);
 }
 

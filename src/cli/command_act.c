@@ -1,17 +1,13 @@
 /* Commands that change a transaction. */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/limits.h"
 #include "cli/command_list.h"
-#include "cli/progress.h"
+#include "cli/intake.h"
 #include "cli/view.h"
 
 #define REQUEST_BYTES (LIMIT_REASON_BYTES * 8 + 4096)
-#define FILE_BYTES (64 * 1024 * 1024)
 
 static void start_path(struct buffer *path, const char *gid, const char *verb, int wait_ms) {
     buffer_init(path, 16 * 1024);
@@ -208,26 +204,6 @@ int command_tx_resolve(struct cli *cli) {
 
 /* ---- submitting -------------------------------------------------------------------------------------- */
 
-static int read_all(struct cli *cli, const char *name, struct buffer *to) {
-    bool standard = name == NULL || strcmp(name, "-") == 0;
-    int file = standard ? STDIN_FILENO : open(name, O_RDONLY | O_CLOEXEC), problem = errno;
-    ssize_t got = 0;
-    char *at = NULL;
-    if (file < 0)
-        return cli_fail(cli, EXIT_USAGE, "%s: %s", name, strerror(problem));
-    if (standard && isatty(STDIN_FILENO))
-        cli_hint(cli, "reading a transaction in JSON from the terminal; end it with ^D");
-    while ((at = buffer_reserve(to, 64 * 1024)) != NULL && (got = read(file, at, 64 * 1024)) > 0)
-        buffer_grew(to, (size_t)got);
-    problem = errno;
-    if (!standard)
-        close(file);
-    if (at == NULL)
-        return cli_fail(cli, EXIT_USAGE, "%s is larger than %d MiB", standard ? "stdin" : name,
-                        FILE_BYTES >> 20);
-    return got < 0 ? cli_fail(cli, EXIT_USAGE, "%s: %s", standard ? "stdin" : name, strerror(problem)) : 0;
-}
-
 int command_tx_submit(struct cli *cli) {
     struct buffer body;
     struct json_report report;
@@ -239,8 +215,8 @@ int command_tx_submit(struct cli *cli) {
     wait_ms = wait_ms > LIMIT_WAIT_MS ? LIMIT_WAIT_MS : wait_ms;
     if (wait_ms > 0)
         snprintf(path, sizeof path, "/v1/transactions?wait=%dms", wait_ms);
-    buffer_init(&body, FILE_BYTES + 64 * 1024);
-    code = read_all(cli, cli_word(cli, 0), &body);
+    buffer_init(&body, INTAKE_BYTES);
+    code = intake_read(cli, cli_word(cli, 0), "a transaction in JSON", &body);
     if (code == 0 && json_check(buffer_slice(&body), &root, &report) != 0)
         code = cli_fail(cli, EXIT_USAGE, "%s: line %zu, column %zu: %s",
                         cli_word(cli, 0) == NULL ? "stdin" : cli_word(cli, 0), report.line, report.column,

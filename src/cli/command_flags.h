@@ -1,0 +1,26 @@
+/* The flags of each command, for the table in commands.c. Tables end with a NULL name; all of it is constant.
+ */
+#ifndef CLI_COMMAND_FLAGS_H
+#define CLI_COMMAND_FLAGS_H
+
+#include "cli/flags.h"
+
+extern const struct flag no_flags[];
+extern const struct flag demo_flags[];
+extern const struct flag watch_flags[];
+extern const struct flag list_flags[];
+extern const struct flag wait_flags[];
+extern const struct flag submit_flags[];
+extern const struct flag decide_flags[];
+extern const struct flag force_flags[];
+extern const struct flag resolve_flags[];
+extern const struct flag retry_flags[];
+extern const struct flag stream_flags[];
+extern const struct flag config_flags[];
+extern const struct flag store_flags[];
+extern const struct flag token_flags[];
+extern const struct flag secret_flags[];
+extern const struct flag audit_flags[];
+extern const struct flag bench_flags[];
+
+#endif

@@ -91,13 +91,21 @@ void paint_text(struct buffer *to, enum paint paint, bool colour, const char *te
 }
 
 enum paint paint_of_status(struct slice status) {
-    if (slice_is(status, "committed"))
-        return PAINT_GREEN;
-    if (slice_is(status, "rolled_back") || slice_is(status, "rolling_back"))
-        return PAINT_RED;
-    if (slice_starts(status, "heuristic"))
-        return PAINT_YELLOW;
-    return PAINT_CYAN;
+    static const struct {
+        const char *word;
+        enum paint paint;
+    } words[] = {
+        { "committed", PAINT_GREEN },  { "acked", PAINT_GREEN },      { "delivered", PAINT_GREEN },
+        { "ok", PAINT_GREEN },         { "rolled_back", PAINT_RED },  { "rolling_back", PAINT_RED },
+        { "dead", PAINT_RED },         { "refused", PAINT_RED },      { "gave_up", PAINT_RED },
+        { "fail", PAINT_RED },          { "parked", PAINT_YELLOW },    { "retrying", PAINT_YELLOW },
+        { "discarded", PAINT_YELLOW }, { "cancelled", PAINT_YELLOW }, { "paused", PAINT_YELLOW },
+        { "disabled", PAINT_YELLOW },  { "warn", PAINT_YELLOW },
+    };
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (slice_is(status, words[i].word))
+            return words[i].paint;
+    return slice_starts(status, "heuristic") ? PAINT_YELLOW : PAINT_CYAN;
 }
 
 size_t glyph_columns(FILE *stream) {

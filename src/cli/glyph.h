@@ -34,7 +34,7 @@ enum paint {
 void paint_begin(struct buffer *to, enum paint paint, bool colour);
 void paint_end(struct buffer *to, enum paint paint, bool colour);
 void paint_text(struct buffer *to, enum paint paint, bool colour, const char *text);
-/* The colour of a transaction's status word. */
+/* The colour of a status word: of transactions, messages, deliveries, notifications, findings. */
 enum paint paint_of_status(struct slice status);
 
 /* Columns of the terminal behind the stream, $COLUMNS when it is none, else 0 (no limit). */

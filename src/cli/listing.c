@@ -7,6 +7,31 @@
 
 #define PAGE_BYTES (64 * 1024 * 1024)
 
+void listing_add_age(struct buffer *to, struct json_value item, struct arena *arena, int64_t now_ms) {
+    int64_t created_ms = 0;
+    if (view_time(item, "created", arena, &created_ms))
+        moment_add_age(to, now_ms - created_ms);
+}
+
+void listing_add_why(struct buffer *to, struct json_value item, struct arena *arena, int64_t now_ms) {
+    (void)now_ms;
+    view_add_why(to, item, arena);
+}
+
+void listing_add_labels(struct buffer *to, struct json_value item, struct arena *arena, int64_t now_ms) {
+    (void)now_ms;
+    view_add_labels(to, item, arena);
+}
+
+enum paint listing_status_paint(struct json_value item, struct arena *arena) {
+    return paint_of_status(cli_text(item, "status", arena));
+}
+
+enum paint listing_attention_paint(struct json_value item, struct arena *arena) {
+    (void)arena;
+    return view_attention(item) ? PAINT_YELLOW : PAINT_NONE;
+}
+
 static bool items_of(const struct cli_answer *answer, struct json_value *items) {
     if (answer->root.kind == JSON_ARRAY) {
         *items = answer->root;

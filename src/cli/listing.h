@@ -28,6 +28,14 @@ struct listing {
     size_t attention;                     /* out: rows that carry attention */
 };
 
+/* Cells that several lists share: the age of "created", the attention or the reason, the labels; colours of a
+ * status word and of what needs attention. */
+void listing_add_age(struct buffer *to, struct json_value item, struct arena *arena, int64_t now_ms);
+void listing_add_why(struct buffer *to, struct json_value item, struct arena *arena, int64_t now_ms);
+void listing_add_labels(struct buffer *to, struct json_value item, struct arena *arena, int64_t now_ms);
+enum paint listing_status_paint(struct json_value item, struct arena *arena);
+enum paint listing_attention_paint(struct json_value item, struct arena *arena);
+
 /* GET path (with its query, or without) and print. An exit code. */
 int listing_run(struct cli *cli, struct listing *listing, const char *path);
 

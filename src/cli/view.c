@@ -196,30 +196,68 @@ int view_exit(struct json_value transaction) {
     return EXIT_STILL_RUNNING;
 }
 
-static void add_line(struct cli *cli, struct buffer *to, struct json_value root, struct arena *arena) {
-    struct slice status = cli_text(root, "status", arena);
-    struct buffer part;
-    buffer_init(&part, SCRATCH_BYTES);
-    paint_begin(to, PAINT_BOLD, cli->colour);
-    glyph_add_all(to, cli_text(root, "gid", arena));
-    paint_end(to, PAINT_BOLD, cli->colour);
-    buffer_add_text(to, "  ");
-    paint_begin(to, paint_of_status(status), cli->colour);
-    glyph_add_all(to, status);
-    paint_end(to, paint_of_status(status), cli->colour);
-    view_add_took(&part, root, arena, moment_now_ms());
-    if (part.length > 0)
-        buffer_add_format(to, "  %.*s", SLICE_PRINT(buffer_slice(&part)));
-    if (view_true(root, "suspended"))
-        buffer_add_text(to, "  suspended");
-    buffer_clear(&part);
-    view_add_why(&part, root, arena);
-    if (part.length > 0) {
-        buffer_add_text(to, "  ");
-        glyph_add_all(to, buffer_slice(&part));
+struct slice view_name(struct json_value thing, struct arena *arena) {
+    static const char *const names[] = { "gid", "id", "name" };
+    struct slice name = SLICE_NONE;
+    for (size_t i = 0; i < sizeof names / sizeof *names && name.length == 0; i++)
+        name = cli_text(thing, names[i], arena);
+    return name;
+}
+
+struct slice view_state(struct json_value thing, struct arena *arena) {
+    struct slice status = cli_text(thing, "status", arena);
+    struct json_value switched;
+    if (status.length == 0 && json_member(thing, "paused", &switched))
+        return view_true(thing, "paused") ? SLICE("paused") : SLICE("running");
+    if (status.length == 0 && json_member(thing, "enabled", &switched))
+        return view_true(thing, "enabled") ? SLICE("enabled") : SLICE("disabled");
+    return status;
+}
+
+/* What a line says behind name and status: how long it took, how many deliveries, why. */
+static void add_story(struct buffer *to, struct json_value root, struct arena *arena) {
+    struct json_value member;
+    struct slice replaced = cli_text(root, "replaced_by", arena);
+    size_t before = to->length;
+    int64_t deliveries = view_number(root, "deliveries", -1);
+    if (json_member(root, "gid", &member)) {
+        view_add_took(to, root, arena, moment_now_ms());
+        if (view_true(root, "suspended"))
+            buffer_add_text(to, "  suspended");
     }
+    if (deliveries >= 0)
+        buffer_add_format(to, "%lld deliver%s", (long long)deliveries, deliveries == 1 ? "y" : "ies");
+    if (replaced.length > 0) {
+        buffer_add_text(to, "replaced by ");
+        glyph_add_all(to, replaced);
+    }
+    struct buffer why;
+    buffer_init(&why, SCRATCH_BYTES);
+    view_add_why(&why, root, arena);
+    if (why.length > 0 && to->length > before)
+        buffer_add_text(to, "  ");
+    glyph_add_all(to, buffer_slice(&why));
+    buffer_done(&why);
+}
+
+static void add_line(struct cli *cli, struct buffer *to, struct json_value root, struct arena *arena) {
+    struct slice status = view_state(root, arena);
+    struct buffer story;
+    buffer_init(&story, SCRATCH_BYTES);
+    paint_begin(to, PAINT_BOLD, cli->colour);
+    glyph_add_all(to, view_name(root, arena));
+    paint_end(to, PAINT_BOLD, cli->colour);
+    if (status.length > 0) {
+        buffer_add_text(to, "  ");
+        paint_begin(to, paint_of_status(status), cli->colour);
+        glyph_add_all(to, status);
+        paint_end(to, paint_of_status(status), cli->colour);
+    }
+    add_story(&story, root, arena);
+    if (story.length > 0)
+        buffer_add_format(to, "  %.*s", SLICE_PRINT(buffer_slice(&story)));
     buffer_add_byte(to, '\n');
-    buffer_done(&part);
+    buffer_done(&story);
 }
 
 int view_print(struct cli *cli, const struct cli_answer *answer) {
@@ -232,7 +270,7 @@ int view_print(struct cli *cli, const struct cli_answer *answer) {
         if (!slice_ends(answer->body, "\n"))
             buffer_add_byte(&text, '\n');
     } else if (cli->format == FORMAT_GID) {
-        glyph_add_all(&text, cli_text(answer->root, "gid", &arena));
+        glyph_add_all(&text, view_name(answer->root, &arena));
         buffer_add_byte(&text, '\n');
     } else {
         add_line(cli, &text, answer->root, &arena);

@@ -37,7 +37,11 @@ void view_add_took(struct buffer *to, struct json_value transaction, struct aren
  * attention 11, still running 7. */
 int view_exit(struct json_value transaction);
 
-/* The one-line answer to a command that left a transaction in some state, in the chosen format. */
+/* What a thing is called: gid, id or name; where it is: status, or whether it is paused or enabled. */
+struct slice view_name(struct json_value thing, struct arena *arena);
+struct slice view_state(struct json_value thing, struct arena *arena);
+
+/* The one-line answer to a command that left a thing in some state, in the chosen format. */
 int view_print(struct cli *cli, const struct cli_answer *answer);
 
 #endif

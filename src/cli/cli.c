@@ -203,8 +203,15 @@ static bool read_line(const char *prompt, char *to, size_t size) {
     return true;
 }
 
-int cli_consent(struct cli *cli, const char *what, bool with_reason, const char **reason) {
+static int ask_reason(struct cli *cli, const char **reason) {
     static char typed[1024];
+    if (!read_line("Reason (kept in the audit log): ", typed, sizeof typed) || typed[0] == '\0')
+        return cli_fail(cli, EXIT_FAILED, "without a reason nothing was changed");
+    *reason = typed;
+    return 0;
+}
+
+int cli_consent(struct cli *cli, const char *what, bool with_reason, const char **reason) {
     char answer[16];
     *reason = flags_value(&cli->flags, "reason");
     if (*reason != NULL && **reason == '\0')
@@ -221,12 +228,19 @@ int cli_consent(struct cli *cli, const char *what, bool with_reason, const char 
         if (!read_line("", answer, sizeof answer) || (answer[0] != 'y' && answer[0] != 'Y'))
             return cli_fail(cli, EXIT_FAILED, "nothing was changed");
     }
-    if (with_reason && *reason == NULL) {
-        if (!read_line("Reason (kept in the audit log): ", typed, sizeof typed) || typed[0] == '\0')
-            return cli_fail(cli, EXIT_FAILED, "without a reason nothing was changed");
-        *reason = typed;
-    }
-    return 0;
+    return with_reason && *reason == NULL ? ask_reason(cli, reason) : 0;
+}
+
+int cli_reason(struct cli *cli, const char *what, const char **reason) {
+    *reason = flags_value(&cli->flags, "reason");
+    if (*reason != NULL && **reason == '\0')
+        *reason = NULL;
+    if (*reason != NULL || cli->dry_run || cli->curl)
+        return 0;
+    if (!cli->terminal)
+        return cli_fail(cli, EXIT_USAGE, "%s: not at a terminal, so this needs --reason \"why\"", what);
+    fprintf(stderr, "%s.\n", what);
+    return ask_reason(cli, reason);
 }
 
 /* ---- small readers ----------------------------------------------------------------------------------- */

@@ -86,6 +86,10 @@ int cli_print(struct cli *cli, struct buffer *text);
  * from the static line that was read. An exit code; 0: go on. */
 int cli_consent(struct cli *cli, const char *what, bool with_reason, const char **reason);
 
+/* Verbs that can be taken back do not ask, but those that the audit log keeps need a reason: --reason, or
+ * typed on a terminal. what and *reason as above. An exit code; 0: go on. */
+int cli_reason(struct cli *cli, const char *what, const char **reason);
+
 /* A duration flag in ms, or fallback when it was not given. An exit code. */
 int cli_duration(struct cli *cli, const char *flag, int fallback_ms, int *ms);
 /* A whole number flag from min to max. */

@@ -1,11 +1,24 @@
-/* Completion scripts, printed from the table of commands. Gids come from the server, through settle itself.
- */
+/* Completion scripts, printed from the table of commands. Gids, topics and other names come from the server,
+ * through settle itself. */
 #include <string.h>
 
 #include "cli/command_list.h"
 #include "cli/commands.h"
 
 #define SCRIPT_BYTES (512 * 1024)
+
+/* What lists the words of a kind; NULL: no command does. */
+static const char *const listers[WORDS_END] = {
+    [WORDS_GID] = "tx list",
+    [WORDS_MESSAGE] = "msg list",
+    [WORDS_HALF] = "msg list --status half",
+    [WORDS_TOPIC] = "topic list",
+    [WORDS_DEAD] = "dlq list",
+    [WORDS_SUBSCRIPTION] = "sub list",
+    [WORDS_ENDPOINT] = "endpoint list",
+    [WORDS_NOTICE] = "notify list",
+    [WORDS_DATASOURCE] = "ds list",
+};
 
 static void add_words(struct buffer *to, const struct command *c) {
     for (const struct flag *f = c->flags; f->name != NULL; f++)
@@ -56,10 +69,11 @@ static void add_bash(struct buffer *to) {
                           pair ? "" : " \"*\"");
         add_words(to, c);
         buffer_add_text(to, "' -- \"$cur\"))");
-        if (c->completes == WORDS_GID)
-            buffer_add_text(
-                to,
-                "; else COMPREPLY=($(compgen -W \"$(settle tx list -q -o gid 2>/dev/null)\" -- \"$cur\"))");
+        if (listers[c->completes] != NULL)
+            buffer_add_format(to,
+                              "; else COMPREPLY=($(compgen -W \"$(settle %s -q -o gid 2>/dev/null)\" -- "
+                              "\"$cur\"))",
+                              listers[c->completes]);
         else if (c->completes == WORDS_FILE)
             buffer_add_text(to, "; else COMPREPLY=($(compgen -f -- \"$cur\"))");
         else if (c->completes == WORDS_SHELL)
@@ -123,9 +137,9 @@ static void add_fish(struct buffer *to) {
         buffer_add_byte(&part, '\0');
         if (!buffer_failed(&part)) {
             add_fish_flags(to, part.at, c->flags);
-            if (c->completes == WORDS_GID)
-                buffer_add_format(
-                    to, "complete -c settle -n '%s' -a '(settle tx list -q -o gid 2>/dev/null)'\n", part.at);
+            if (listers[c->completes] != NULL)
+                buffer_add_format(to, "complete -c settle -n '%s' -a '(settle %s -q -o gid 2>/dev/null)'\n",
+                                  part.at, listers[c->completes]);
             if (c->completes == WORDS_FILE)
                 buffer_add_format(to, "complete -c settle -n '%s' -F\n", part.at);
             if (c->completes == WORDS_SHELL)

@@ -109,7 +109,7 @@ static void tell_result(struct show *show, const stl_result *result, int64_t too
 static void draw(struct show *show, const char *gid) {
     struct picture_source source;
     struct buffer text;
-    if (picture_fetch(show->cli, gid, &source) != 0)
+    if (picture_fetch(show->cli, "/v1/transactions", gid, &source) != 0)
         return;
     buffer_init(&text, TEXT_BYTES);
     buffer_add_byte(&text, '\n');

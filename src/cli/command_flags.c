@@ -139,3 +139,171 @@ const struct flag bench_flags[] = {
     { "floor", NULL, "call the participants directly, without a coordinator", 0 },
     { NULL, NULL, NULL, 0 },
 };
+
+const struct flag page_flags[] = {
+    { "limit", "N", "rows on a page (50)", 0 },
+    { "cursor", "CURSOR", "go on where a page ended", 0 },
+    { "all", NULL, "every page", 0 },
+    { NULL, NULL, NULL, 0 },
+};
+
+const struct flag publish_flags[] = {
+    { "id", "ID", "your own name for it: a repeat publishes nothing twice", 0 },
+    { "key", "KEY", "messages of one key arrive in order", 'k' },
+    { "body", "TEXT", "the body (JSON); or name a file, or - for stdin", 'b' },
+    { "content-type", "TYPE", "of a body that is not JSON, like text/plain", 0 },
+    { "header", "NAME=VALUE", "sent along with each delivery; may be repeated", 'H' },
+    { "label", "KEY=VALUE", "for finding it; may be repeated", 'l' },
+    { "delay", "DURATION", "deliver it this long after its commit", 0 },
+    { "wait", "DURATION", "wait until every delivery is over; the exit code tells how", 'w' },
+    { NULL, NULL, NULL, 0 },
+};
+
+const struct flag half_flags[] = {
+    { "id", "ID", "your own name for it, by which it is decided", 0 },
+    { "key", "KEY", "messages of one key arrive in order", 'k' },
+    { "body", "TEXT", "the body (JSON); or name a file, or - for stdin", 'b' },
+    { "content-type", "TYPE", "of a body that is not JSON, like text/plain", 0 },
+    { "header", "NAME=VALUE", "sent along with each delivery; may be repeated", 'H' },
+    { "label", "KEY=VALUE", "for finding it; may be repeated", 'l' },
+    { "delay", "DURATION", "deliver it this long after its commit", 0 },
+    { "check-http", "URL", "ask here whether it is committed", 0 },
+    { "check-marker", "DATASOURCE", "look for its row in settle_marker there", 0 },
+    { "check-pg", "DATASOURCE", "read the fate of a PostgreSQL transaction there", 0 },
+    { "xid", "XID", "with --check-pg: the transaction's number", 0 },
+    { "system", "SYSTEM", "with --check-pg: the server's identity", 0 },
+    { "check-after", "DURATION", "ask for the first time after this (10s)", 0 },
+    { "check-every", "DURATION", "then every so often, doubling (30s)", 0 },
+    { "check-tries", "N", "attention after so many without a decision", 0 },
+    { NULL, NULL, NULL, 0 },
+};
+
+const struct flag check_flags[] = {
+    { "wait", "DURATION", "wait for the answer (at most 60s)", 'w' },
+    { NULL, NULL, NULL, 0 },
+};
+
+const struct flag message_list_flags[] = {
+    { "status", "STATUS", "half, committed or rolled_back", 0 },
+    { "topic", "TOPIC", "published under this topic", 't' },
+    { "key", "KEY", "with this key", 'k' },
+    { "attention", NULL, "only what needs somebody to look", 'a' },
+    { "label", "KEY=VALUE", "with this label; may be repeated", 'l' },
+    { "created-after", "TIME", "RFC 3339, like 2026-01-07T10:00:00Z", 0 },
+    { "created-before", "TIME", "RFC 3339", 0 },
+    { "older-than", "DURATION", "created at least this long ago", 0 },
+    { "sort", "ORDER", "-created (newest first) or created", 0 },
+    { "limit", "N", "rows on a page (50)", 0 },
+    { "cursor", "CURSOR", "go on where a page ended", 0 },
+    { "all", NULL, "every page", 0 },
+    { NULL, NULL, NULL, 0 },
+};
+
+const struct flag delivery_list_flags[] = {
+    { "status", "STATUS", "dead (default), parked, retrying, refused, acked, ...", 0 },
+    { "subscription", "NAME", "owed to this subscription", 0 },
+    { "topic", "TOPIC", "published under this topic", 't' },
+    { "key", "KEY", "with this key", 'k' },
+    { "sort", "ORDER", "-created (newest first) or created", 0 },
+    { "limit", "N", "rows on a page (50)", 0 },
+    { "cursor", "CURSOR", "go on where a page ended", 0 },
+    { "all", NULL, "every page", 0 },
+    { NULL, NULL, NULL, 0 },
+};
+
+const struct flag subscription_flags[] = {
+    { "topic", "TOPIC", "whose messages it gets", 't' },
+    { "push", "URL", "POST each message there", 0 },
+    { "pull", NULL, "consumers come and take them", 0 },
+    { "sink", "JSON", "put them into a broker: '{\"stomp\":{\"url\":…}}'", 0 },
+    { "unordered", NULL, "messages of one key may overtake each other", 0 },
+    { "no-park", NULL, "what stands behind a dead delivery of its key goes on", 0 },
+    { "concurrency", "N", "deliveries at the same time (16)", 'c' },
+    { "timeout", "DURATION", "of one push", 0 },
+    { "ack", "HOW", "response: a 2xx acks (default); call: the consumer acks by itself", 0 },
+    { "ack-timeout", "DURATION", "delivered again without an ack for this long (30s)", 0 },
+    { "retry-first", "DURATION", "wait after the first failure", 0 },
+    { "retry-max", "DURATION", "the longest wait", 0 },
+    { "retry-for", "DURATION", "then it is dead (default: never)", 0 },
+    { "on-refused", "TOPIC", "where a refusal (409) is published", 0 },
+    { "description", "TEXT", "what it is for", 0 },
+    { NULL, NULL, NULL, 0 },
+};
+
+const struct flag pull_flags[] = {
+    { "max", "N", "at most this many (10)", 'm' },
+    { "lease", "DURATION", "yours for this long (the subscription's ack_timeout)", 0 },
+    { "wait", "DURATION", "wait for the first one; exit code 7 when none came", 'w' },
+    { "ack", NULL, "ack each after it was printed", 0 },
+    { NULL, NULL, NULL, 0 },
+};
+
+const struct flag nack_flags[] = {
+    { "delay", "DURATION", "again after this long (default: as the subscription's retry says)", 0 },
+    { "refuse", NULL, "never again: a business refusal", 0 },
+    { NULL, NULL, NULL, 0 },
+};
+
+const struct flag limit_flags[] = {
+    { "limit", "N", "at most this many", 0 },
+    { NULL, NULL, NULL, 0 },
+};
+
+const struct flag topic_flags[] = {
+    { "description", "TEXT", "what is published under it, and by whom", 0 },
+    { NULL, NULL, NULL, 0 },
+};
+
+const struct flag edit_flags[] = {
+    { "body", "TEXT", "the new body (JSON); or name a file, or - for stdin", 'b' },
+    { "content-type", "TYPE", "of a body that is not JSON, like text/plain", 0 },
+    { NULL, NULL, NULL, 0 },
+};
+
+const struct flag endpoint_flags[] = {
+    { "url", "URL", "POST each notification there", 'u' },
+    { "timeout", "DURATION", "of one attempt", 0 },
+    { "schedule", "A,B,...", "the wait before each attempt, like 0s,15s,1m", 0 },
+    { "success-body", "TEXT", "besides a 2xx it must answer exactly this", 0 },
+    { "description", "TEXT", "whose it is", 0 },
+    { NULL, NULL, NULL, 0 },
+};
+
+const struct flag rotate_flags[] = {
+    { "overlap", "DURATION", "how long the old secret signs too (24h)", 0 },
+    { NULL, NULL, NULL, 0 },
+};
+
+const struct flag missed_flags[] = {
+    { "since", "TIME", "RFC 3339, like 2026-01-07T10:00:00Z", 0 },
+    { "limit", "N", "rows on a page (50)", 0 },
+    { "cursor", "CURSOR", "go on where a page ended", 0 },
+    { "all", NULL, "every page", 0 },
+    { NULL, NULL, NULL, 0 },
+};
+
+const struct flag notify_flags[] = {
+    { "id", "ID", "your own name for it: a repeat sends nothing twice", 0 },
+    { "ref", "REF", "your own reference, such as an order's number", 0 },
+    { "body", "JSON", "the body; or name a file, or - for stdin", 'b' },
+    { "schedule", "A,B,...", "the wait before each attempt, like 0s,15s,1m", 0 },
+    { "success-body", "TEXT", "besides a 2xx it must answer exactly this", 0 },
+    { "wait", "DURATION", "wait for its end; the exit code tells which", 'w' },
+    { NULL, NULL, NULL, 0 },
+};
+
+const struct flag notify_list_flags[] = {
+    { "status", "STATUS", "scheduled, delivering, retrying, delivered, gave_up or cancelled", 0 },
+    { "endpoint", "NAME", "to this endpoint", 'e' },
+    { "sort", "ORDER", "-created (newest first) or created", 0 },
+    { "limit", "N", "rows on a page (50)", 0 },
+    { "cursor", "CURSOR", "go on where a page ended", 0 },
+    { "all", NULL, "every page", 0 },
+    { NULL, NULL, NULL, 0 },
+};
+
+const struct flag datasource_flags[] = {
+    { "password-file", "FILE", "a file on settled's machine that holds the password", 0 },
+    { "connections", "N", "at most this many (4)", 0 },
+    { NULL, NULL, NULL, 0 },
+};

@@ -22,5 +22,23 @@ extern const struct flag token_flags[];
 extern const struct flag secret_flags[];
 extern const struct flag audit_flags[];
 extern const struct flag bench_flags[];
+extern const struct flag page_flags[];
+extern const struct flag publish_flags[];
+extern const struct flag half_flags[];
+extern const struct flag check_flags[];
+extern const struct flag message_list_flags[];
+extern const struct flag delivery_list_flags[];
+extern const struct flag subscription_flags[];
+extern const struct flag pull_flags[];
+extern const struct flag nack_flags[];
+extern const struct flag limit_flags[];
+extern const struct flag topic_flags[];
+extern const struct flag edit_flags[];
+extern const struct flag endpoint_flags[];
+extern const struct flag rotate_flags[];
+extern const struct flag missed_flags[];
+extern const struct flag notify_flags[];
+extern const struct flag notify_list_flags[];
+extern const struct flag datasource_flags[];
 
 #endif

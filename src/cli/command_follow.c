@@ -68,7 +68,7 @@ int command_tx_wait(struct cli *cli) {
 static int draw(struct cli *cli, const char *gid, size_t *lines, bool *final, int *state) {
     struct picture_source source;
     struct buffer text;
-    int code = picture_fetch(cli, gid, &source);
+    int code = picture_fetch(cli, "/v1/transactions", gid, &source);
     if (code != 0 || source.transaction.response == NULL)
         return code;
     buffer_init(&text, TEXT_BYTES);
@@ -92,7 +92,7 @@ int command_tx_watch(struct cli *cli) {
     size_t lines = 0;
     int code = 0, state = EXIT_STILL_RUNNING;
     if (cli->curl || cli->format != FORMAT_TABLE)
-        return occurrence_follow(cli, gid, NULL, 0, true);
+        return occurrence_follow(cli, "/v1/transactions", gid, NULL, 0, true);
     while (code == 0 && !final) {
         struct cli_answer answer;
         if (!terminal) {
@@ -114,6 +114,6 @@ int command_events(struct cli *cli) {
     int code = cli_number(cli, "limit", 1, 1000000, 0, &limit);
     if (code != 0)
         return code;
-    return occurrence_follow(cli, NULL, flags_value(&cli->flags, "since"), limit,
+    return occurrence_follow(cli, NULL, NULL, flags_value(&cli->flags, "since"), limit,
                              flags_has(&cli->flags, "follow"));
 }

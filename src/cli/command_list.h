@@ -50,6 +50,55 @@ int command_secret_rotate(struct cli *cli);
 /* command_audit.c */
 int command_audit_list(struct cli *cli);
 int command_audit_verify(struct cli *cli);
+/* command_message.c */
+int command_msg_publish(struct cli *cli);
+int command_msg_half(struct cli *cli);
+int command_msg_commit(struct cli *cli);
+int command_msg_rollback(struct cli *cli);
+int command_msg_check(struct cli *cli);
+int command_msg_list(struct cli *cli);
+int command_msg_show(struct cli *cli);
+int command_msg_events(struct cli *cli);
+/* command_subscription.c: subscriptions, their consumers, topics. */
+int command_sub_list(struct cli *cli);
+int command_sub_show(struct cli *cli);
+int command_sub_set(struct cli *cli);
+int command_sub_delete(struct cli *cli);
+int command_sub_pause(struct cli *cli);
+int command_sub_resume(struct cli *cli);
+int command_sub_lanes(struct cli *cli);
+int command_sub_pull(struct cli *cli);
+int command_sub_ack(struct cli *cli);
+int command_sub_nack(struct cli *cli);
+int command_topic_list(struct cli *cli);
+int command_topic_show(struct cli *cli);
+int command_topic_set(struct cli *cli);
+int command_topic_delete(struct cli *cli);
+/* command_dead.c */
+int command_dlq_list(struct cli *cli);
+int command_dlq_show(struct cli *cli);
+int command_dlq_replay(struct cli *cli);
+int command_dlq_edit(struct cli *cli);
+int command_dlq_discard(struct cli *cli);
+/* command_notice.c: endpoints and notifications. */
+int command_endpoint_list(struct cli *cli);
+int command_endpoint_show(struct cli *cli);
+int command_endpoint_set(struct cli *cli);
+int command_endpoint_enable(struct cli *cli);
+int command_endpoint_disable(struct cli *cli);
+int command_endpoint_rotate(struct cli *cli);
+int command_endpoint_delete(struct cli *cli);
+int command_endpoint_missed(struct cli *cli);
+int command_notify_send(struct cli *cli);
+int command_notify_list(struct cli *cli);
+int command_notify_show(struct cli *cli);
+int command_notify_retry(struct cli *cli);
+int command_notify_cancel(struct cli *cli);
+/* command_datasource.c */
+int command_ds_add(struct cli *cli);
+int command_ds_list(struct cli *cli);
+int command_ds_check(struct cli *cli);
+int command_ds_delete(struct cli *cli);
 /* The rest, a file each. */
 int command_status(struct cli *cli);
 int command_completion(struct cli *cli);

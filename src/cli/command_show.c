@@ -81,7 +81,7 @@ int command_tx_show(struct cli *cli) {
         cli_release(&answer);
         return code;
     }
-    int code = picture_fetch(cli, cli_word(cli, 0), &source);
+    int code = picture_fetch(cli, "/v1/transactions", cli_word(cli, 0), &source);
     if (code != 0 || source.transaction.response == NULL)
         return code;
     buffer_init(&text, TEXT_BYTES);
@@ -95,6 +95,6 @@ int command_tx_events(struct cli *cli) {
     int code = cli_number(cli, "limit", 1, 1000000, 0, &limit);
     if (code != 0)
         return code;
-    return occurrence_follow(cli, cli_word(cli, 0), flags_value(&cli->flags, "since"), limit,
-                             flags_has(&cli->flags, "follow"));
+    return occurrence_follow(cli, "/v1/transactions", cli_word(cli, 0), flags_value(&cli->flags, "since"),
+                             limit, flags_has(&cli->flags, "follow"));
 }

@@ -17,6 +17,15 @@ enum command_words {
     WORDS_GID,
     WORDS_FILE,
     WORDS_SHELL,
+    WORDS_MESSAGE,
+    WORDS_HALF, /* a message that is not decided yet */
+    WORDS_TOPIC,
+    WORDS_SUBSCRIPTION,
+    WORDS_DEAD, /* a dead delivery */
+    WORDS_ENDPOINT,
+    WORDS_NOTICE,
+    WORDS_DATASOURCE,
+    WORDS_END,
 };
 
 struct command {

@@ -1,7 +1,9 @@
 #include "cli/errand.h"
 
+#include <stdio.h>
 #include <string.h>
 
+#include "cli/flat.h"
 #include "cli/intake.h"
 #include "cli/listing.h"
 #include "cli/view.h"
@@ -140,4 +142,41 @@ int errand_list(struct errand *e, struct listing *listing) {
 void errand_drop(struct errand *e) {
     buffer_done(&e->path);
     buffer_done(&e->body);
+}
+
+int errand_file(struct errand *e, const char *file, const char *what) {
+    struct json_report report;
+    struct json_value root;
+    int code = intake_read(e->cli, file, what, &e->body);
+    if (code == 0 && json_check(buffer_slice(&e->body), &root, &report) != 0)
+        code = cli_fail(e->cli, EXIT_USAGE, "%s: line %zu, column %zu: %s", file, report.line, report.column,
+                        report.say);
+    return code;
+}
+
+int errand_flat(struct errand *e) {
+    int code = finish(e, 0);
+    if (code == 0)
+        code = flat_show(e->cli, e->path.at);
+    errand_drop(e);
+    return code;
+}
+
+int errand_delete(struct cli *cli, const char *collection, const char *what) {
+    struct cli_answer answer;
+    struct errand e;
+    const char *reason = NULL;
+    char question[256];
+    snprintf(question, sizeof question, "%s %.128s", what, cli_word(cli, 0));
+    int code = cli_consent(cli, question, true, &reason);
+    if (code != 0)
+        return code;
+    errand_begin(&e, cli, collection, cli_word(cli, 0), NULL);
+    errand_put_reason(&e, reason);
+    code = errand_ask(&e, "DELETE", 0, &answer);
+    if (code != 0 || answer.response == NULL)
+        return code;
+    cli_release(&answer);
+    cli_hint(cli, "%s is gone", cli_word(cli, 0));
+    return EXIT_DONE;
 }

@@ -47,4 +47,11 @@ struct listing;
 int errand_list(struct errand *e, struct listing *listing);
 void errand_drop(struct errand *e);
 
+/* The body is a file (or stdin) that holds JSON; what says what is expected. An exit code. */
+int errand_file(struct errand *e, const char *file, const char *what);
+/* GET it and print each member in a line of its own (cli/flat.h). */
+int errand_flat(struct errand *e);
+/* Ask, then DELETE the thing that the first word names. what is the question without the name. */
+int errand_delete(struct cli *cli, const char *collection, const char *what);
+
 #endif

@@ -98,7 +98,7 @@ enum paint paint_of_status(struct slice status) {
         { "committed", PAINT_GREEN },  { "acked", PAINT_GREEN },      { "delivered", PAINT_GREEN },
         { "ok", PAINT_GREEN },         { "rolled_back", PAINT_RED },  { "rolling_back", PAINT_RED },
         { "dead", PAINT_RED },         { "refused", PAINT_RED },      { "gave_up", PAINT_RED },
-        { "fail", PAINT_RED },          { "parked", PAINT_YELLOW },    { "retrying", PAINT_YELLOW },
+        { "fail", PAINT_RED },         { "parked", PAINT_YELLOW },    { "retrying", PAINT_YELLOW },
         { "discarded", PAINT_YELLOW }, { "cancelled", PAINT_YELLOW }, { "paused", PAINT_YELLOW },
         { "disabled", PAINT_YELLOW },  { "warn", PAINT_YELLOW },
     };

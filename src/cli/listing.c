@@ -127,6 +127,13 @@ static int print_page(struct cli *cli, struct listing *l, const struct cli_answe
     return cli_print(cli, &text);
 }
 
+int listing_print(struct cli *cli, struct listing *l, const struct cli_answer *answer) {
+    int code = print_page(cli, l, answer, true);
+    if (l->rows == 0 && code == 0 && cli->format == FORMAT_TABLE)
+        cli_hint(cli, "%s", l->empty);
+    return code;
+}
+
 static void next_path(struct buffer *path, const char *base, struct slice cursor) {
     buffer_clear(path);
     buffer_add_text(path, base);

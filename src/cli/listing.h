@@ -36,6 +36,8 @@ void listing_add_labels(struct buffer *to, struct json_value item, struct arena 
 enum paint listing_status_paint(struct json_value item, struct arena *arena);
 enum paint listing_attention_paint(struct json_value item, struct arena *arena);
 
+/* Print one answer that is there already. An exit code. */
+int listing_print(struct cli *cli, struct listing *listing, const struct cli_answer *answer);
 /* GET path (with its query, or without) and print. An exit code. */
 int listing_run(struct cli *cli, struct listing *listing, const char *path);
 

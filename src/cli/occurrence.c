@@ -12,20 +12,37 @@
 
 /* ---- reading ----------------------------------------------------------------------------------------- */
 
+/* "attempt" of "tx.attempt" and "delivery.attempt". */
+static struct slice verb_of(struct slice event) {
+    size_t dot = slice_find(event, '.');
+    return dot < event.length ? slice_from(event, dot + 1) : SLICE_NONE;
+}
+
+/* The decision of a message is told before its deliveries begin; only what says "finished" ends it. */
+bool occurrence_last(struct json_value item) {
+    struct json_value event, finished;
+    if (json_member(item, "event", &event) && event.raw.length > 4 &&
+        (slice_starts(event.raw, "\"msg.") || slice_starts(event.raw, "\"delivery.")))
+        return json_member(item, "finished", &finished) && view_true(item, "finished");
+    return view_final(item);
+}
+
 static enum occurrence_kind kind_of(const struct occurrence *o, struct json_value item) {
+    struct slice verb = verb_of(o->event);
+    bool delivery = slice_starts(o->event, "delivery.");
     if (o->act.length > 0)
         return OCCURRENCE_BY_HAND;
-    if (slice_is(o->event, "tx.created"))
-        return OCCURRENCE_CREATED;
-    if (slice_is(o->event, "tx.op"))
+    if (slice_is(verb, "created"))
+        return delivery ? OCCURRENCE_STARTED : OCCURRENCE_CREATED;
+    if (slice_is(verb, "op"))
         return slice_is(o->verdict, "running") ? OCCURRENCE_STARTED : OCCURRENCE_OTHER;
-    if (slice_is(o->event, "tx.attempt"))
+    if (slice_is(verb, "attempt"))
         return OCCURRENCE_ENDED;
-    if (slice_is(o->event, "tx.decision"))
+    if (slice_is(verb, "decision"))
         return OCCURRENCE_DECISION;
-    if (slice_is(o->event, "tx.status") && view_final(item))
-        return OCCURRENCE_FINISHED;
-    return OCCURRENCE_OTHER;
+    if (slice_is(verb, "sent"))
+        return OCCURRENCE_SENT;
+    return slice_is(verb, "status") && occurrence_last(item) ? OCCURRENCE_FINISHED : OCCURRENCE_OTHER;
 }
 
 static struct slice either(struct json_value item, const char *name, const char *other, struct arena *arena) {
@@ -37,15 +54,19 @@ void occurrence_read(struct json_value item, struct arena *arena, struct occurre
     uint64_t took_ms = 0;
     *out = (struct occurrence){ .took_ms = -1 };
     out->event = cli_text(item, "event", arena);
-    out->gid = cli_text(item, "gid", arena);
-    if (out->gid.length == 0) /* messages and deliveries */
-        out->gid = cli_text(item, "id", arena);
-    out->branch = cli_text(item, "branch", arena);
+    out->gid = either(item, "gid", "id", arena);
+    out->branch = either(item, "branch", "subscription", arena);
     out->operation = cli_text(item, "op", arena);
     out->attempt = view_number(item, "attempt", 0);
     out->http = view_number(item, "http", 0);
     out->verdict = either(item, "verdict", "state", arena);
     out->word = either(item, "decision", "status", arena);
+    if (slice_starts(out->event, "delivery."))
+        out->state = cli_text(item, "state", arena);
+    out->half = slice_is(out->word, "half");
+    out->notice = cli_text(item, "notification", arena).length > 0;
+    out->sent = either(item, "message", "notification", arena);
+    out->sent_to = either(item, "topic", "endpoint", arena);
     out->act = cli_text(item, "act", arena);
     out->who = cli_text(item, "by", arena);
     out->detail = view_words(cli_text(item, "detail", arena), arena);
@@ -61,6 +82,8 @@ void occurrence_read(struct json_value item, struct arena *arena, struct occurre
 /* ---- one line ---------------------------------------------------------------------------------------- */
 
 static enum paint paint_of(const struct occurrence *o) {
+    if (o->state.length > 0)
+        return paint_of_status(o->state);
     if (slice_is(o->verdict, "done") || slice_is(o->word, "commit") || slice_is(o->word, "committed"))
         return PAINT_GREEN;
     if (slice_is(o->verdict, "refused") || slice_is(o->word, "rollback") || slice_is(o->word, "rolled_back"))
@@ -88,7 +111,11 @@ void occurrence_add(struct buffer *to, const struct occurrence *o, bool with_gid
     add_part(to, ".", o->operation);
     if (o->attempt > 0)
         buffer_add_format(to, "  attempt %d", (int)o->attempt);
-    add_part(to, "  ", o->verdict);
+    add_part(to, "  ", o->state.length > 0 ? o->state : o->verdict);
+    if (o->kind == OCCURRENCE_SENT || o->kind == OCCURRENCE_CREATED) {
+        add_part(to, "  ", o->kind == OCCURRENCE_SENT ? o->sent : SLICE_NONE);
+        add_part(to, o->kind == OCCURRENCE_SENT ? " → " : "  ", o->sent_to);
+    }
     add_part(to, "  ", o->act);
     add_part(to, "  ", o->word);
     if (o->http > 0)
@@ -120,7 +147,7 @@ static void add_event(struct printer *p, struct buffer *text, struct json_value 
     occurrence_read(item, arena, &o);
     if (o.event.length == 0)
         o.event = name;
-    p->final = p->final || view_final(item);
+    p->final = p->final || occurrence_last(item);
     if (p->cli->format == FORMAT_TABLE) {
         occurrence_add(text, &o, p->with_gid, p->cli->colour);
     } else if (p->cli->format == FORMAT_GID) {
@@ -149,15 +176,15 @@ static int take_event(void *argument, const stl_event *event) {
     return p->code != 0 || (p->left > 0 && --p->left == 0) || (!p->with_gid && p->final);
 }
 
-static void add_path(struct buffer *path, const char *gid, const char *since, long limit, bool stream) {
+static void add_path(struct buffer *path, const char *collection, const char *name, const char *since,
+                     long limit, bool stream) {
     buffer_init(path, 16 * 1024);
-    buffer_add_text(path, "/v1/");
-    if (gid != NULL) {
-        buffer_add_text(path, "transactions/");
-        cli_add_escaped(path, slice_text(gid));
+    buffer_add_text(path, name == NULL ? "/v1" : collection);
+    if (name != NULL) {
         buffer_add_byte(path, '/');
+        cli_add_escaped(path, slice_text(name));
     }
-    buffer_add_text(path, "events");
+    buffer_add_text(path, "/events");
     if (since != NULL && !stream) {
         buffer_add_text(path, "?after=");
         cli_add_escaped(path, slice_text(since));
@@ -209,12 +236,13 @@ static int print_page(struct printer *p, const struct cli_answer *answer) {
     return cli_print(p->cli, &text);
 }
 
-int occurrence_follow(struct cli *cli, const char *gid, const char *since, long limit, bool follow) {
-    struct printer p = { .cli = cli, .with_gid = gid == NULL, .left = limit };
+int occurrence_follow(struct cli *cli, const char *collection, const char *name, const char *since,
+                      long limit, bool follow) {
+    struct printer p = { .cli = cli, .with_gid = name == NULL, .left = limit };
     struct cli_answer answer;
     struct buffer path;
     int code;
-    add_path(&path, gid, since, limit, follow);
+    add_path(&path, collection, name, since, limit, follow);
     if (follow && !cli->curl) {
         code = stream(&p, path.at, since);
     } else {

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cli/glyph.h"
+#include "cli/letter.h"
 #include "cli/moment.h"
 #include "cli/view.h"
 
@@ -38,7 +39,10 @@ struct drawing {
     int64_t begin_ms, now_ms, previous_ms;
     size_t width;
     bool colour;
-    bool final; /* nothing is tried again */
+    bool message;
+    bool final;                    /* nothing is tried again */
+    const struct json_value *sent; /* messages that it sent */
+    size_t sent_count;
 };
 
 /* ---- gathering --------------------------------------------------------------------------------------- */
@@ -152,6 +156,15 @@ static void ended(struct drawing *d, const struct occurrence *o) {
         gap(d, o);
 }
 
+/* "stock.confirm"; a delivery's place is its subscription. */
+static void add_place(struct buffer *to, const char *before, const struct occurrence *o) {
+    buffer_add_text(to, before);
+    glyph_add_all(to, o->branch);
+    if (o->operation.length > 0)
+        buffer_add_byte(to, '.');
+    glyph_add_all(to, o->operation);
+}
+
 static void decided(struct drawing *d, const struct occurrence *o) {
     struct buffer text;
     bool commit = slice_starts(o->word, "commit");
@@ -162,7 +175,7 @@ static void decided(struct drawing *d, const struct occurrence *o) {
         glyph_add_all(&text, o->cause);
     }
     if (o->branch.length > 0)
-        buffer_add_format(&text, "  %.*s.%.*s", SLICE_PRINT(o->branch), SLICE_PRINT(o->operation));
+        add_place(&text, "  ", o);
     if (o->detail.length > 0) {
         buffer_add_text(&text, ": ");
         glyph_add_all(&text, o->detail);
@@ -179,7 +192,7 @@ static void by_hand(struct drawing *d, const struct occurrence *o) {
         glyph_add_all(&text, o->word);
     }
     if (o->branch.length > 0)
-        buffer_add_format(&text, " %.*s.%.*s", SLICE_PRINT(o->branch), SLICE_PRINT(o->operation));
+        add_place(&text, " ", o);
     if (o->who.length > 0) {
         buffer_add_text(&text, "  by ");
         glyph_add_all(&text, o->who);
@@ -196,10 +209,61 @@ static void begun(struct drawing *d, const struct occurrence *o) {
     struct buffer text;
     d->begin_ms = o->at_ms;
     buffer_init(&text, 64 * 1024);
-    buffer_add_text(&text, "begin");
+    buffer_add_text(&text, o->half ? "half " : "begin");
     if (o->who.length > 0) {
         buffer_add_text(&text, "          by ");
         glyph_add_all(&text, o->who);
+    }
+    add_text(d, o->at_ms, PAINT_NONE, &text);
+}
+
+/* The sign of a delivery's state. */
+static const char *mark_of(struct slice state) {
+    if (slice_is(state, "acked"))
+        return "✔";
+    if (slice_is(state, "dead") || slice_is(state, "refused"))
+        return "✘";
+    return slice_is(state, "discarded") ? "✂" : "…";
+}
+
+static bool is_message(struct json_value document, struct slice id) {
+    struct json_value value;
+    return json_member(document, "id", &value) && value.raw.length == id.length + 2 &&
+           slice_equal(slice_of(value.raw.at + 1, id.length), id);
+}
+
+/* "warehouse ✔ acked", one for each delivery of a message that was sent. */
+static void add_deliveries(struct drawing *d, struct buffer *to, struct json_value message) {
+    struct json_value deliveries, delivery;
+    bool first = true;
+    if (!json_member(message, "deliveries", &deliveries) || deliveries.kind != JSON_ARRAY)
+        return;
+    struct json_cursor cursor = json_cursor_of(deliveries);
+    while (json_element_next(&cursor, &delivery)) {
+        struct slice state = cli_text(delivery, "status", &d->arena);
+        buffer_add_text(to, first ? " → " : ", ");
+        first = false;
+        glyph_add_all(to, cli_text(delivery, "subscription", &d->arena));
+        buffer_add_format(to, " %s ", mark_of(state));
+        glyph_add_all(to, state);
+    }
+    if (first)
+        buffer_add_text(to,
+                        cli_text(message, "finished", &d->arena).length > 0 ? " → nobody subscribes" : "");
+}
+
+static void sent(struct drawing *d, const struct occurrence *o) {
+    struct buffer text;
+    buffer_init(&text, 64 * 1024);
+    buffer_add_text(&text, o->notice ? "notification " : "message ");
+    glyph_add_all(&text, o->sent_to);
+    size_t before = text.length;
+    for (size_t i = 0; i < d->sent_count; i++)
+        if (is_message(d->sent[i], o->sent))
+            add_deliveries(d, &text, d->sent[i]);
+    if (text.length == before) {
+        buffer_add_text(&text, "  ");
+        glyph_add_all(&text, o->sent);
     }
     add_text(d, o->at_ms, PAINT_NONE, &text);
 }
@@ -238,6 +302,9 @@ static void gather(struct drawing *d, struct json_value events) {
             break;
         case OCCURRENCE_FINISHED:
             finished(d, &o);
+            break;
+        case OCCURRENCE_SENT:
+            sent(d, &o);
             break;
         case OCCURRENCE_BY_HAND:
             by_hand(d, &o);
@@ -287,6 +354,10 @@ static enum paint outcome_paint(const struct operation *op, const char **mark) {
         *mark = "…";
         return PAINT_CYAN;
     }
+    if (op->last.state.length > 0) {
+        *mark = mark_of(op->last.state);
+        return paint_of_status(op->last.state);
+    }
     if (slice_is(op->last.verdict, "done")) {
         *mark = "✔";
         return PAINT_GREEN;
@@ -310,11 +381,16 @@ static void add_operation(struct drawing *d, const struct operation *op) {
     const char *mark = "";
     enum paint paint = outcome_paint(op, &mark);
     glyph_add_all(d->to, op->branch);
-    buffer_add_byte(d->to, '.');
+    if (op->branch.length > 0 && op->word.length > 0)
+        buffer_add_byte(d->to, '.');
     glyph_add_all(d->to, op->word);
     buffer_add_byte(d->to, ' ');
     paint_begin(d->to, paint, d->colour);
     buffer_add_text(d->to, mark);
+    if (op->last.state.length > 0 && op->until_ms != 0) {
+        buffer_add_byte(d->to, ' ');
+        glyph_add_all(d->to, op->last.state);
+    }
     paint_end(d->to, paint, d->colour);
     if (op->last.kind == OCCURRENCE_ENDED && op->until_ms != 0) {
         if (op->last.http > 0)
@@ -386,13 +462,16 @@ static void draw_entries(struct drawing *d) {
 
 static void draw_head(struct drawing *d, struct json_value transaction) {
     struct slice status = cli_text(transaction, "status", &d->arena),
-                 name = cli_text(transaction, "name", &d->arena);
+                 name = cli_text(transaction, "name", &d->arena),
+                 mode = cli_text(transaction, "mode", &d->arena),
+                 topic = cli_text(transaction, "topic", &d->arena),
+                 key = cli_text(transaction, "key", &d->arena);
     size_t before;
     paint_begin(d->to, PAINT_BOLD, d->colour);
-    glyph_add_all(d->to, cli_text(transaction, "gid", &d->arena));
+    glyph_add_all(d->to, view_name(transaction, &d->arena));
     paint_end(d->to, PAINT_BOLD, d->colour);
     buffer_add_text(d->to, "  ");
-    glyph_add_all(d->to, cli_text(transaction, "mode", &d->arena));
+    glyph_add_all(d->to, mode.length > 0 ? mode : SLICE("message"));
     buffer_add_text(d->to, "  ");
     paint_begin(d->to, paint_of_status(status), d->colour);
     glyph_add_all(d->to, status);
@@ -404,6 +483,14 @@ static void draw_head(struct drawing *d, struct json_value transaction) {
     if (name.length > 0) {
         buffer_add_text(d->to, "   ");
         glyph_add_all(d->to, name);
+    }
+    if (topic.length > 0) {
+        buffer_add_text(d->to, "   topic ");
+        glyph_add_all(d->to, topic);
+    }
+    if (key.length > 0) {
+        buffer_add_text(d->to, "   key ");
+        glyph_add_all(d->to, key);
     }
     before = d->to->length;
     buffer_add_text(d->to, "   label ");
@@ -428,7 +515,10 @@ static void draw_foot(struct drawing *d, struct json_value transaction) {
         size_t before = d->to->length;
         buffer_add_text(d->to, view_true(transaction, "suspended") ? " · " : " · tried again ");
         size_t from = d->to->length;
-        view_add_next(d->to, transaction, &d->arena, d->now_ms);
+        if (d->message)
+            letter_add_next(d->to, transaction, &d->arena, d->now_ms);
+        else
+            view_add_next(d->to, transaction, &d->arena, d->now_ms);
         if (d->to->length == from)
             buffer_cut(d->to, before);
         buffer_add_byte(d->to, '\n');
@@ -437,10 +527,18 @@ static void draw_foot(struct drawing *d, struct json_value transaction) {
 }
 
 void picture_draw_values(struct buffer *to, struct json_value transaction, struct json_value events,
-                         size_t width, bool colour, int64_t now_ms) {
-    struct drawing d = {
-        .to = to, .width = width, .colour = colour, .now_ms = now_ms, .final = view_final(transaction)
-    };
+                         const struct json_value *sent_messages, size_t sent_count, size_t width, bool colour,
+                         int64_t now_ms) {
+    struct json_value gid;
+    bool message = !json_member(transaction, "gid", &gid);
+    struct drawing d = { .to = to,
+                         .width = width,
+                         .colour = colour,
+                         .now_ms = now_ms,
+                         .message = message,
+                         .final = message ? letter_final(transaction) : view_final(transaction),
+                         .sent = sent_messages,
+                         .sent_count = sent_count };
     arena_init(&d.arena, 64 * 1024, SCRATCH_BYTES);
     view_time(transaction, "created", &d.arena, &d.begin_ms);
     gather(&d, events);
@@ -451,37 +549,12 @@ void picture_draw_values(struct buffer *to, struct json_value transaction, struc
 }
 
 void picture_draw(struct buffer *to, const struct picture_source *source, size_t width, bool colour) {
-    picture_draw_values(to, source->transaction.root, source->events.root, width, colour, moment_now_ms());
-}
-
-/* ---- fetching ---------------------------------------------------------------------------------------- */
-
-int picture_fetch(struct cli *cli, const char *gid, struct picture_source *source) {
-    struct buffer path;
-    *source = (struct picture_source){ .transaction = { .response = NULL } };
-    buffer_init(&path, 16 * 1024);
-    buffer_add_text(&path, "/v1/transactions/");
-    cli_add_escaped(&path, slice_text(gid));
-    size_t length = path.length;
-    buffer_add_byte(&path, '\0');
-    if (buffer_failed(&path)) {
-        buffer_done(&path);
-        return cli_fail(cli, EXIT_USAGE, "the gid is too long");
+    struct json_value sent_messages[PICTURE_SENT_MAX];
+    size_t count = 0, length = 0;
+    for (size_t i = 0; i < source->sent_count; i++) {
+        const char *json = stl_result_json(source->sent[i], &length);
+        count += json_check(slice_of(json, length), &sent_messages[count], NULL) == 0;
     }
-    int code = cli_ask(cli, "GET", path.at, SLICE_NONE, 0, &source->transaction);
-    if (code == 0 && source->transaction.response != NULL) {
-        buffer_cut(&path, length);
-        buffer_add_text(&path, "/events");
-        buffer_add_byte(&path, '\0');
-        code = cli_ask(cli, "GET", path.at, SLICE_NONE, 0, &source->events);
-    }
-    buffer_done(&path);
-    if (code != 0)
-        picture_release(source);
-    return code;
-}
-
-void picture_release(struct picture_source *source) {
-    cli_release(&source->transaction);
-    cli_release(&source->events);
+    picture_draw_values(to, source->transaction.root, source->events.root, sent_messages, count, width,
+                        colour, moment_now_ms());
 }

@@ -25,7 +25,7 @@ static struct json_value checked(const char *text) {
 static const char *draw(const char *transaction, const char *events, size_t width) {
     struct buffer b;
     buffer_init(&b, sizeof drawn);
-    picture_draw_values(&b, checked(transaction), checked(events), width, false, NOW_MS);
+    picture_draw_values(&b, checked(transaction), checked(events), NULL, 0, width, false, NOW_MS);
     buffer_add_byte(&b, '\0');
     assert_false(buffer_failed(&b));
     memcpy(drawn, b.at, b.length);

@@ -1,0 +1,223 @@
+/* Reliable messages: publishing, deciding, looking. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/limits.h"
+#include "cli/command_list.h"
+#include "cli/letter.h"
+#include "cli/moment.h"
+#include "cli/occurrence.h"
+#include "cli/picture.h"
+#include "cli/view.h"
+
+#define MESSAGES "/v1/messages"
+#define TEXT_BYTES (64 * 1024 * 1024)
+
+/* ---- publishing -------------------------------------------------------------------------------------- */
+
+static int put_message(struct errand *e) {
+    const char *const texts[][2] = { { "id", "id" }, { "key", "key" }, { "delay", "delay" } };
+    json_put_text(errand_body(e), "topic", cli_word(e->cli, 0));
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        errand_put_flag(e, texts[i][0], texts[i][1]);
+    int code = letter_put_pairs(e, "header", "headers");
+    if (code == 0)
+        code = letter_put_pairs(e, "label", "labels");
+    return code == 0 ? letter_put_body(e, 1) : code;
+}
+
+/* Send it; then, with a wait, follow it until it is final, so that a progress line can live. */
+static int publish(struct errand *e, int wait_ms) {
+    struct cli *cli = e->cli;
+    struct cli_answer answer;
+    struct arena arena;
+    char id[LIMIT_GID_BYTES + 1] = "";
+    int code = errand_ask(e, "POST", cli->curl ? wait_ms : 0, &answer);
+    if (code != 0 || answer.response == NULL)
+        return code;
+    arena_init(&arena, 4096, 64 * 1024);
+    struct slice name = cli_text(answer.root, "id", &arena);
+    if (name.length < sizeof id)
+        snprintf(id, sizeof id, "%.*s", SLICE_PRINT(name));
+    arena_done(&arena);
+    if (wait_ms > 0 && !letter_final(answer.root) && id[0] != '\0') {
+        cli_release(&answer);
+        code = letter_wait(cli, MESSAGES, id, wait_ms, &answer);
+        if (code != 0 || answer.response == NULL)
+            return code;
+    }
+    code = view_print(cli, &answer);
+    if (code == 0 && wait_ms > 0)
+        code = letter_exit(answer.root);
+    cli_release(&answer);
+    return code;
+}
+
+int command_msg_publish(struct cli *cli) {
+    struct errand errand;
+    int wait_ms = 0, code = cli_duration(cli, "wait", 0, &wait_ms);
+    if (code != 0)
+        return code;
+    errand_begin(&errand, cli, MESSAGES, NULL, NULL);
+    code = put_message(&errand);
+    if (code == 0)
+        return publish(&errand, wait_ms);
+    errand_drop(&errand);
+    return code;
+}
+
+static int put_check(struct errand *e) {
+    static const char *const ways[] = { "check-http", "check-marker", "check-pg" };
+    const struct flags *flags = &e->cli->flags;
+    const char *xid = flags_value(flags, "xid"), *system = flags_value(flags, "system");
+    size_t way = 3, count = 0;
+    for (size_t i = 0; i < 3; i++)
+        if (flags_has(flags, ways[i])) {
+            way = i;
+            count++;
+        }
+    if (count != 1)
+        return cli_fail(e->cli, EXIT_USAGE,
+                        "say whom to ask when the producer stays silent: --check-http URL, --check-marker "
+                        "DATASOURCE, or --check-pg DATASOURCE with --xid and --system");
+    if ((way == 2) != (xid != NULL && system != NULL))
+        return cli_fail(e->cli, EXIT_USAGE, "--xid and --system come with --check-pg, both of them");
+    struct json_writer *w = errand_body(e);
+    json_put_text(w, "state", "half");
+    json_put_object(w, "check");
+    errand_put_flag(e, "check-after", "after");
+    errand_put_flag(e, "check-every", "every");
+    int code = errand_put_number(e, "check-tries", "tries", 1, 1000000);
+    if (way == 0) {
+        json_put_text(w, "http", flags_value(flags, ways[0]));
+    } else {
+        json_put_object(w, way == 1 ? "marker" : "pg");
+        json_put_text(w, "datasource", flags_value(flags, ways[way]));
+        if (way == 2) {
+            json_put_text(w, "xid", xid);
+            json_put_text(w, "system", system);
+        }
+        json_put_end(w);
+    }
+    json_put_end(w);
+    return code;
+}
+
+int command_msg_half(struct cli *cli) {
+    struct errand errand;
+    errand_begin(&errand, cli, MESSAGES, NULL, NULL);
+    int code = flags_has(&cli->flags, "id")
+                   ? put_message(&errand)
+                   : cli_fail(cli, EXIT_USAGE,
+                              "a half message needs --id: by it you commit it or roll it back later");
+    if (code == 0)
+        code = put_check(&errand);
+    if (code == 0)
+        return errand_run(&errand, "POST");
+    errand_drop(&errand);
+    return code;
+}
+
+/* ---- deciding ---------------------------------------------------------------------------------------- */
+
+static int decide(struct cli *cli, const char *verb) {
+    struct errand errand;
+    errand_begin(&errand, cli, MESSAGES, cli_word(cli, 0), verb);
+    errand_put_reason(&errand, flags_value(&cli->flags, "reason"));
+    return errand_run(&errand, "POST");
+}
+
+int command_msg_commit(struct cli *cli) {
+    return decide(cli, "/commit");
+}
+
+int command_msg_rollback(struct cli *cli) {
+    return decide(cli, "/rollback");
+}
+
+/* With a wait the exit code tells what came of it: half is still running, rolled back is 10. */
+int command_msg_check(struct cli *cli) {
+    struct errand errand;
+    struct cli_answer answer;
+    int wait_ms = 0, code = cli_duration(cli, "wait", 0, &wait_ms);
+    if (code != 0)
+        return code;
+    errand_begin(&errand, cli, MESSAGES, cli_word(cli, 0), "/check");
+    errand_put_reason(&errand, flags_value(&cli->flags, "reason"));
+    code = errand_ask(&errand, "POST", wait_ms > LIMIT_WAIT_MS ? LIMIT_WAIT_MS : wait_ms, &answer);
+    if (code != 0 || answer.response == NULL)
+        return code;
+    code = view_print(cli, &answer);
+    struct json_value status;
+    if (code == 0 && wait_ms > 0 &&
+        !(json_member(answer.root, "status", &status) && json_is(status, "committed")))
+        code = letter_exit(answer.root);
+    cli_release(&answer);
+    return code;
+}
+
+/* ---- looking ----------------------------------------------------------------------------------------- */
+
+static const struct listing_column message_columns[] = {
+    { "ID", NULL, "id", listing_attention_paint },
+    { "TOPIC", NULL, "topic", NULL },
+    { "KEY", NULL, "key", NULL },
+    { "STATUS", NULL, "status", listing_status_paint },
+    { "AGE", listing_add_age, NULL, NULL },
+    { "DELIVERIES", NULL, "deliveries", NULL },
+    { "NEXT", letter_add_next, NULL, NULL },
+    { "WHY", listing_add_why, NULL, NULL },
+    { "LABELS", listing_add_labels, NULL, NULL },
+    { "ORIGIN", NULL, "origin", NULL },
+    { "CREATED", NULL, "created", NULL },
+    { "FINISHED", NULL, "finished", NULL },
+    { NULL, NULL, NULL, NULL },
+};
+
+int command_msg_list(struct cli *cli) {
+    struct listing listing = { .columns = message_columns,
+                               .shown = "ID,TOPIC,KEY,STATUS,AGE,DELIVERIES,NEXT,WHY",
+                               .name = "id",
+                               .all = flags_has(&cli->flags, "all"),
+                               .empty = "no such messages; settle msg publish TOPIC --body '{}' makes one" };
+    struct errand errand;
+    errand_begin(&errand, cli, MESSAGES, NULL, NULL);
+    errand_filter(&errand, "topic", "topic");
+    errand_filter(&errand, "key", "key");
+    int code = errand_filters(&errand);
+    if (code != 0) {
+        errand_drop(&errand);
+        return code;
+    }
+    code = errand_list(&errand, &listing);
+    if (code == 0 && listing.attention > 0 && cli->format == FORMAT_TABLE)
+        cli_hint(cli, "%zu need%s attention · settle msg show ID · settle dlq list", listing.attention,
+                 listing.attention == 1 ? "s" : "");
+    return code;
+}
+
+int command_msg_show(struct cli *cli) {
+    struct picture_source source;
+    struct errand errand;
+    struct buffer text;
+    if (cli->format != FORMAT_TABLE) {
+        errand_begin(&errand, cli, MESSAGES, cli_word(cli, 0), NULL);
+        return errand_run(&errand, "GET");
+    }
+    int code = picture_fetch(cli, MESSAGES, cli_word(cli, 0), &source);
+    if (code != 0 || source.transaction.response == NULL)
+        return code;
+    buffer_init(&text, TEXT_BYTES);
+    picture_draw(&text, &source, cli->width, cli->colour);
+    picture_release(&source);
+    return cli_print(cli, &text);
+}
+
+int command_msg_events(struct cli *cli) {
+    long limit = 0;
+    int code = cli_number(cli, "limit", 1, 1000000, 0, &limit);
+    if (code != 0)
+        return code;
+    return occurrence_follow(cli, MESSAGES, cli_word(cli, 0), flags_value(&cli->flags, "since"), limit,
+                             flags_has(&cli->flags, "follow"));
+}

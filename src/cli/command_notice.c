@@ -1,0 +1,271 @@
+/* Best-effort notifications and the endpoints that get them. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/command_list.h"
+#include "cli/letter.h"
+#include "cli/moment.h"
+#include "cli/view.h"
+
+#define ENDPOINTS "/v1/endpoints"
+#define NOTIFICATIONS "/v1/notifications"
+#define TEXT_BYTES (64 * 1024)
+
+static void add_state(struct buffer *to, struct json_value item, struct arena *arena, int64_t now_ms) {
+    (void)now_ms;
+    buffer_add_slice(to, view_state(item, arena));
+}
+
+static enum paint state_paint(struct json_value item, struct arena *arena) {
+    return paint_of_status(view_state(item, arena));
+}
+
+/* ---- endpoints --------------------------------------------------------------------------------------- */
+
+static const struct listing_column endpoint_columns[] = {
+    { "NAME", NULL, "name", NULL },
+    { "TO", NULL, "to", NULL },
+    { "STATE", add_state, NULL, state_paint },
+    { "BREAKER", NULL, "breaker", NULL },
+    { "OWED", NULL, "owed", NULL },
+    { "MISSED", NULL, "missed", NULL },
+    { "REASON", NULL, "reason", NULL },
+    { "BY", NULL, "by", NULL },
+    { "CHANGED", NULL, "changed", NULL },
+    { NULL, NULL, NULL, NULL },
+};
+
+int command_endpoint_list(struct cli *cli) {
+    struct listing listing = { .columns = endpoint_columns,
+                               .shown = "NAME,TO,STATE,BREAKER,OWED,MISSED,REASON",
+                               .name = "name",
+                               .all = flags_has(&cli->flags, "all"),
+                               .empty = "no endpoints; settle endpoint set NAME --url URL" };
+    struct errand errand;
+    errand_begin(&errand, cli, ENDPOINTS, NULL, NULL);
+    errand_filter(&errand, "limit", "limit");
+    errand_filter(&errand, "cursor", "cursor");
+    return errand_list(&errand, &listing);
+}
+
+int command_endpoint_show(struct cli *cli) {
+    struct errand errand;
+    errand_begin(&errand, cli, ENDPOINTS, cli_word(cli, 0), NULL);
+    return errand_flat(&errand);
+}
+
+/* "0s,15s,1m" as a list. */
+static void put_schedule(struct errand *e) {
+    const char *text = flags_value(&e->cli->flags, "schedule");
+    if (text == NULL)
+        return;
+    struct json_writer *w = errand_body(e);
+    struct slice rest = slice_text(text);
+    json_put_array(w, "schedule");
+    while (rest.length > 0) {
+        struct slice part = slice_upto(rest, slice_find(rest, ','));
+        json_put_string(w, NULL, slice_trim(part));
+        rest = slice_from(rest, part.length < rest.length ? part.length + 1 : part.length);
+    }
+    json_put_end(w);
+}
+
+static void put_success(struct errand *e) {
+    const char *text = flags_value(&e->cli->flags, "success-body");
+    if (text == NULL)
+        return;
+    json_put_object(errand_body(e), "success");
+    json_put_text(errand_body(e), "body", text);
+    json_put_end(errand_body(e));
+}
+
+int command_endpoint_set(struct cli *cli) {
+    struct errand errand;
+    int code = 0;
+    errand_begin(&errand, cli, ENDPOINTS, cli_word(cli, 0), NULL);
+    if (cli_word(cli, 1) != NULL) {
+        code = errand_file(&errand, cli_word(cli, 1), "an endpoint in JSON");
+    } else if (!flags_has(&cli->flags, "url")) {
+        code =
+            cli_fail(cli, EXIT_USAGE, "say where it is: --url URL; or give a file with the whole definition");
+    } else {
+        errand_put_flag(&errand, "url", "url");
+        errand_put_flag(&errand, "timeout", "timeout");
+        errand_put_flag(&errand, "description", "description");
+        put_schedule(&errand);
+        put_success(&errand);
+    }
+    if (code == 0)
+        return errand_run(&errand, "PUT");
+    errand_drop(&errand);
+    return code;
+}
+
+static int steer(struct cli *cli, const char *verb, const char *what) {
+    struct errand errand;
+    const char *reason = NULL;
+    char sentence[256];
+    snprintf(sentence, sizeof sentence, "%s %.128s", what, cli_word(cli, 0));
+    int code = cli_reason(cli, sentence, &reason);
+    if (code != 0)
+        return code;
+    errand_begin(&errand, cli, ENDPOINTS, cli_word(cli, 0), verb);
+    errand_put_reason(&errand, reason);
+    return errand_run(&errand, "POST");
+}
+
+int command_endpoint_enable(struct cli *cli) {
+    return steer(cli, "/enable", "Send again to");
+}
+
+int command_endpoint_disable(struct cli *cli) {
+    return steer(cli, "/disable", "Stop sending to");
+}
+
+int command_endpoint_delete(struct cli *cli) {
+    return errand_delete(cli, ENDPOINTS, "Delete the endpoint");
+}
+
+int command_endpoint_rotate(struct cli *cli) {
+    struct cli_answer answer;
+    struct errand errand;
+    struct buffer text;
+    const char *reason = NULL;
+    char question[256];
+    snprintf(question, sizeof question, "Sign what %.128s gets with a new secret", cli_word(cli, 0));
+    int code = cli_consent(cli, question, false, &reason);
+    if (code != 0)
+        return code;
+    errand_begin(&errand, cli, ENDPOINTS, cli_word(cli, 0), "/rotate-secret");
+    errand_body(&errand);
+    errand_put_flag(&errand, "overlap", "overlap");
+    code = errand_ask(&errand, "POST", 0, &answer);
+    if (code != 0 || answer.response == NULL)
+        return code;
+    buffer_init(&text, TEXT_BYTES);
+    buffer_add_slice(&text, answer.body);
+    if (!slice_ends(answer.body, "\n"))
+        buffer_add_byte(&text, '\n');
+    cli_release(&answer);
+    cli_hint(cli, "this is the only time the secret is shown");
+    return cli_print(cli, &text);
+}
+
+/* ---- notifications ----------------------------------------------------------------------------------- */
+
+static const struct listing_column notice_columns[] = {
+    { "ID", NULL, "id", NULL },
+    { "ENDPOINT", NULL, "endpoint", NULL },
+    { "EVENT", NULL, "event", NULL },
+    { "REF", NULL, "ref", NULL },
+    { "STATUS", NULL, "status", listing_status_paint },
+    { "AGE", listing_add_age, NULL, NULL },
+    { "ATTEMPTS", NULL, "attempts", NULL },
+    { "NEXT", letter_add_next, NULL, NULL },
+    { "LAST", letter_add_last, NULL, NULL },
+    { "GIVES UP", NULL, "gives_up_at", NULL },
+    { "CREATED", NULL, "created", NULL },
+    { NULL, NULL, NULL, NULL },
+};
+
+#define NOTICE_COLUMNS "ID,ENDPOINT,EVENT,REF,STATUS,AGE,ATTEMPTS,NEXT,LAST"
+
+int command_endpoint_missed(struct cli *cli) {
+    struct listing listing = { .columns = notice_columns,
+                               .shown = "ID,EVENT,REF,STATUS,AGE,ATTEMPTS,LAST",
+                               .name = "id",
+                               .all = flags_has(&cli->flags, "all"),
+                               .empty = "it has missed nothing" };
+    struct errand errand;
+    errand_begin(&errand, cli, ENDPOINTS, cli_word(cli, 0), "/missed");
+    errand_filter(&errand, "since", "since");
+    errand_filter(&errand, "limit", "limit");
+    errand_filter(&errand, "cursor", "cursor");
+    return errand_list(&errand, &listing);
+}
+
+int command_notify_list(struct cli *cli) {
+    struct listing listing = { .columns = notice_columns,
+                               .shown = NOTICE_COLUMNS,
+                               .name = "id",
+                               .all = flags_has(&cli->flags, "all"),
+                               .empty = "no such notifications" };
+    struct errand errand;
+    errand_begin(&errand, cli, NOTIFICATIONS, NULL, NULL);
+    errand_filter(&errand, "endpoint", "endpoint");
+    int code = errand_filters(&errand);
+    if (code == 0)
+        return errand_list(&errand, &listing);
+    errand_drop(&errand);
+    return code;
+}
+
+int command_notify_show(struct cli *cli) {
+    struct errand errand;
+    errand_begin(&errand, cli, NOTIFICATIONS, cli_word(cli, 0), NULL);
+    return errand_flat(&errand);
+}
+
+static int send_notice(struct errand *e, int wait_ms) {
+    struct cli *cli = e->cli;
+    struct cli_answer answer;
+    struct arena arena;
+    char id[256] = "";
+    int code = errand_ask(e, "POST", cli->curl ? wait_ms : 0, &answer);
+    if (code != 0 || answer.response == NULL)
+        return code;
+    arena_init(&arena, 4096, TEXT_BYTES);
+    snprintf(id, sizeof id, "%.*s", SLICE_PRINT(cli_text(answer.root, "id", &arena)));
+    arena_done(&arena);
+    if (wait_ms > 0 && !letter_final(answer.root) && id[0] != '\0') {
+        cli_release(&answer);
+        code = letter_wait(cli, NOTIFICATIONS, id, wait_ms, &answer);
+        if (code != 0 || answer.response == NULL)
+            return code;
+    }
+    code = view_print(cli, &answer);
+    if (code == 0 && wait_ms > 0)
+        code = letter_exit(answer.root);
+    cli_release(&answer);
+    return code;
+}
+
+int command_notify_send(struct cli *cli) {
+    struct errand errand;
+    int wait_ms = 0, code = cli_duration(cli, "wait", 0, &wait_ms);
+    if (code != 0)
+        return code;
+    errand_begin(&errand, cli, NOTIFICATIONS, NULL, NULL);
+    json_put_text(errand_body(&errand), "endpoint", cli_word(cli, 0));
+    json_put_text(errand_body(&errand), "event", cli_word(cli, 1));
+    errand_put_flag(&errand, "id", "id");
+    errand_put_flag(&errand, "ref", "ref");
+    put_schedule(&errand);
+    put_success(&errand);
+    code = letter_put_body(&errand, 2);
+    if (code == 0)
+        return send_notice(&errand, wait_ms);
+    errand_drop(&errand);
+    return code;
+}
+
+static int act(struct cli *cli, const char *verb, const char *what, bool asks) {
+    struct errand errand;
+    const char *reason = NULL;
+    char question[256];
+    snprintf(question, sizeof question, "%s %.128s", what, cli_word(cli, 0));
+    int code = asks ? cli_consent(cli, question, true, &reason) : cli_reason(cli, question, &reason);
+    if (code != 0)
+        return code;
+    errand_begin(&errand, cli, NOTIFICATIONS, cli_word(cli, 0), verb);
+    errand_put_reason(&errand, reason);
+    return errand_run(&errand, "POST");
+}
+
+int command_notify_retry(struct cli *cli) {
+    return act(cli, "/retry", "Try again now", false);
+}
+
+int command_notify_cancel(struct cli *cli) {
+    return act(cli, "/cancel", "Give up the notification", true);
+}

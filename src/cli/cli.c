@@ -89,13 +89,23 @@ static const char *what_to_try(const stl_err *e) {
         return "give the token of DATA/token with --token-file or $SETTLE_TOKEN_FILE";
     case STL_EDENIED:
         return "ask an administrator for a token with that role: settle token create --role ROLE";
-    case STL_ENOTFOUND:
-        return "settle tx list shows what there is";
     case STL_EBUSY:
         return "try again in a moment";
     default:
         return NULL;
     }
+}
+
+/* "settle sub list shows what there is": the list of the group that the command belongs to. */
+static void advise_list(const struct cli *cli) {
+    const char *name = cli->command == NULL ? "tx" : cli->command->name;
+    int length = (int)strcspn(name, " ");
+    char list[64];
+    int at = 1;
+    snprintf(list, sizeof list, "%.*s", length, name);
+    char *words[] = { "settle", list, "list" };
+    bool listed = command_find(3, words, &at) != NULL;
+    fprintf(stderr, "  try: settle %s list shows what there is\n", listed ? list : "tx");
 }
 
 int cli_explain(const struct cli *cli, const stl_err *e) {
@@ -106,6 +116,8 @@ int cli_explain(const struct cli *cli, const stl_err *e) {
         fprintf(stderr, "  decision: %s\n", e->decision);
     if (advice != NULL)
         fprintf(stderr, "  try: %s\n", advice);
+    else if (e->code == STL_ENOTFOUND)
+        advise_list(cli);
     if (e->type[0] == '/')
         fprintf(stderr, "  read: %s%s\n", base, e->type);
     else if (e->type[0] != '\0')

@@ -107,12 +107,14 @@ static void check_token(struct checkup *c) {
     stl_response_free(response);
 }
 
-static void check_attention(struct checkup *c) {
+/* How many a list that should be empty has, up to a page's end. */
+static void check_empty(struct checkup *c, const char *id, const char *path, const char *good,
+                        const char *bad, const char *advice) {
     stl_response *response = NULL;
     struct json_value root, items, item;
     size_t length = 0, count = 0;
     char say[128];
-    if (probe(c, "/v1/transactions?attention=true&limit=200", &response, NULL) == 0) {
+    if (probe(c, path, &response, NULL) == 0) {
         const char *body = stl_response_body(response, &length);
         if (json_check(slice_of(body, length), &root, NULL) == 0 && json_member(root, "items", &items) &&
             items.kind == JSON_ARRAY) {
@@ -120,11 +122,17 @@ static void check_attention(struct checkup *c) {
             while (json_element_next(&cursor, &item))
                 count++;
         }
-        snprintf(say, sizeof say, count == 0 ? "no transaction needs attention" : "%zu%s need attention",
-                 count, count == 200 ? " or more" : "");
-        found(c, "open", count == 0, say, "settle tx list --attention");
+        snprintf(say, sizeof say, "%zu%s %s", count, count >= 200 ? " or more" : "", bad);
+        found(c, id, count == 0, count == 0 ? good : say, advice);
     }
     stl_response_free(response);
+}
+
+static void check_attention(struct checkup *c) {
+    check_empty(c, "open", "/v1/transactions?attention=true&limit=200", "no transaction needs attention",
+                "need attention", "settle tx list --attention");
+    check_empty(c, "messages", "/v1/messages?attention=true&limit=200", "no message needs attention",
+                "need attention", "settle msg list --attention, settle dlq list");
 }
 
 static void check_program(struct checkup *c) {

@@ -39,7 +39,9 @@ static void next(struct screen *s) {
 /* "12 unfinished", in a colour when it is over 0 and that is worth a look. */
 static void figure(struct screen *s, const char *group, const char *name, const char *word,
                    enum paint paint) {
-    int64_t number = view_number(group_of(s, group), name, 0);
+    int64_t number = view_number(group_of(s, group), name, -1);
+    if (number < 0)
+        return; /* this settled does not count it */
     next(s);
     paint_begin(&s->text, number > 0 ? paint : PAINT_NONE, s->colour);
     buffer_add_format(&s->text, "%lld %s", (long long)number, word);
@@ -105,6 +107,32 @@ static void write_transactions(struct screen *s) {
     end(s);
 }
 
+/* Only what this settled counts: an older one has no messages, or no endpoints. */
+static void write_messages(struct screen *s) {
+    if (group_of(s, "messages").kind == JSON_OBJECT) {
+        begin(s, "messages");
+        figure(s, "messages", "published", "published", PAINT_NONE);
+        figure(s, "messages", "unfinished", "unfinished", PAINT_CYAN);
+        figure(s, "messages", "half", "half", PAINT_CYAN);
+        figure(s, "messages", "dead_deliveries", "dead letters", PAINT_RED);
+        figure(s, "messages", "parked_deliveries", "parked", PAINT_YELLOW);
+        end(s);
+        begin(s, "subscriptions");
+        figure(s, "messages", "subscriptions", "defined", PAINT_NONE);
+        figure(s, "messages", "paused", "paused", PAINT_YELLOW);
+        figure(s, "messages", "pulls_waiting", "pulls waiting", PAINT_NONE);
+        end(s);
+    }
+    if (group_of(s, "notifications").kind == JSON_OBJECT) {
+        begin(s, "notifications");
+        figure(s, "notifications", "unfinished", "unfinished", PAINT_CYAN);
+        figure(s, "notifications", "gave_up", "gave up", PAINT_YELLOW);
+        figure(s, "notifications", "endpoints", "endpoints", PAINT_NONE);
+        figure(s, "notifications", "disabled", "disabled", PAINT_YELLOW);
+        end(s);
+    }
+}
+
 static void write_screen(struct screen *s, const char *url) {
     struct json_value verdicts = { .kind = JSON_NULL };
     uint64_t uptime_ms = 0;
@@ -114,6 +142,7 @@ static void write_screen(struct screen *s, const char *url) {
         moment_add_age(&s->text, (int64_t)uptime_ms);
     buffer_add_byte(&s->text, '\n');
     write_transactions(s);
+    write_messages(s);
     begin(s, "calls");
     figure(s, "calls", "open", "open", PAINT_NONE);
     figure(s, "calls", "waiting", "waiting", PAINT_NONE);

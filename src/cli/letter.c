@@ -15,6 +15,25 @@ bool letter_final(struct json_value message) {
     return json_member(message, "finished", &finished) && finished.kind == JSON_STRING;
 }
 
+bool letter_moves(struct json_value message) {
+    static const char *const still[] = { "dead", "parked", "acked", "refused", "discarded" };
+    struct json_value deliveries, delivery, status;
+    if (letter_final(message))
+        return false;
+    if (!json_member(message, "deliveries", &deliveries) || deliveries.kind != JSON_ARRAY)
+        return true;
+    struct json_cursor cursor = json_cursor_of(deliveries);
+    bool any = json_element_next(&cursor, &delivery), moves = !any;
+    while (any && !moves) {
+        bool stands = false;
+        for (size_t i = 0; i < sizeof still / sizeof *still; i++)
+            stands = stands || (json_member(delivery, "status", &status) && json_is(status, still[i]));
+        moves = !stands;
+        any = json_element_next(&cursor, &delivery);
+    }
+    return moves;
+}
+
 int letter_exit(struct json_value message) {
     static const char *const undone[] = { "rolled_back", "gave_up", "cancelled" };
     struct json_value status = { .kind = JSON_NULL };
@@ -157,7 +176,7 @@ int letter_wait(struct cli *cli, const char *collection, const char *id, int wai
                           : left_ms > STEP_MS ? STEP_MS
                                               : (int)left_ms,
                           answer);
-        if (code != 0 || answer->response == NULL || letter_final(answer->root) || moment_now_ms() >= end_ms)
+        if (code != 0 || answer->response == NULL || !letter_moves(answer->root) || moment_now_ms() >= end_ms)
             break;
         progress_tick(&progress, "%s is on its way", id);
         cli_release(answer);

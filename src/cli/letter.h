@@ -10,6 +10,8 @@
 
 /* Whether nothing is owed any more: rolled back, or every delivery is over. */
 bool letter_final(struct json_value message);
+/* Whether waiting helps: false when it is final, and when what is left waits for somebody (dead, parked). */
+bool letter_moves(struct json_value message);
 /* 0 delivered, 7 still half or on its way, 10 rolled back, 11 needs attention (a dead delivery, a check-back
  * that does not decide). */
 int letter_exit(struct json_value message);
@@ -28,8 +30,8 @@ int letter_put_body(struct errand *e, size_t word);
 /* The flags NAME=VALUE of this name as an object member; nothing when none was given. An exit code. */
 int letter_put_pairs(struct errand *e, const char *flag, const char *member);
 
-/* Ask GET path?wait= in steps of a second, until the message is final or the time is over, with a progress
- * line. The answer is the last one. An exit code. */
+/* Ask GET path?wait= in steps of a second, until the message moves no more or the time is over, with a
+ * progress line. The answer is the last one. An exit code. */
 int letter_wait(struct cli *cli, const char *collection, const char *id, int wait_ms,
                 struct cli_answer *answer);
 

@@ -19,7 +19,9 @@ static void fetch_sent(struct cli *cli, struct picture_source *source) {
     if (json_member(source->events.root, "items", &items) && items.kind == JSON_ARRAY) {
         struct json_cursor cursor = json_cursor_of(items);
         while (json_element_next(&cursor, &item) && source->sent_count < PICTURE_SENT_MAX) {
-            if (!json_member(item, "event", &id) || !json_is(id, "tx.sent"))
+            bool sent =
+                json_member(item, "event", &id) && (json_is(id, "tx.sent") || json_is(id, "msg.sent"));
+            if (!sent)
                 continue;
             struct slice name = cli_text(item, "message", &arena);
             struct buffer text;

@@ -214,19 +214,40 @@ struct slice view_state(struct json_value thing, struct arena *arena) {
     return status;
 }
 
-/* What a line says behind name and status: how long it took, how many deliveries, why. */
+/* Of a message: how many deliveries, or how many of them are where: "2 acked, 1 dead". */
+static void add_deliveries(struct buffer *to, struct json_value deliveries, struct arena *arena) {
+    static const char *const words[] = { "acked",  "delivering", "retrying", "pending",
+                                         "parked", "refused",    "dead",     "discarded" };
+    size_t before = to->length;
+    int64_t number = 0;
+    if (deliveries.kind == JSON_NUMBER && json_i64(deliveries, &number) == 0 && number > 0)
+        buffer_add_format(to, "%lld deliver%s", (long long)number, number == 1 ? "y" : "ies");
+    for (size_t i = 0; deliveries.kind == JSON_ARRAY && i < sizeof words / sizeof *words; i++) {
+        struct json_cursor cursor = json_cursor_of(deliveries);
+        struct json_value delivery;
+        int count = 0;
+        while (json_element_next(&cursor, &delivery))
+            count += slice_is(cli_text(delivery, "status", arena), words[i]);
+        if (count > 0)
+            buffer_add_format(to, "%s%d %s", to->length > before ? ", " : "", count, words[i]);
+    }
+    if (to->length == before)
+        buffer_add_text(to, "nobody subscribes");
+}
+
+/* What a line says behind name and status: how long it took, its deliveries, why. */
 static void add_story(struct buffer *to, struct json_value root, struct arena *arena) {
     struct json_value member;
     struct slice replaced = cli_text(root, "replaced_by", arena);
     size_t before = to->length;
-    int64_t deliveries = view_number(root, "deliveries", -1);
+    struct slice status = cli_text(root, "status", arena);
     if (json_member(root, "gid", &member)) {
         view_add_took(to, root, arena, moment_now_ms());
         if (view_true(root, "suspended"))
             buffer_add_text(to, "  suspended");
     }
-    if (deliveries >= 0)
-        buffer_add_format(to, "%lld deliver%s", (long long)deliveries, deliveries == 1 ? "y" : "ies");
+    if (slice_is(status, "committed") && json_member(root, "deliveries", &member))
+        add_deliveries(to, member, arena);
     if (replaced.length > 0) {
         buffer_add_text(to, "replaced by ");
         glyph_add_all(to, replaced);

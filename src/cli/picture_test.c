@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "cli/glyph.h"
+#include "cli/letter.h"
 #include "cli/picture.h"
 #include "cli/view.h"
 
@@ -157,6 +158,105 @@ static void what_is_owed_and_by_hand_is_told(void **state) {
                         "  needs attention: points refused to confirm: user closed · paused\n");
 }
 
+/* clang-format off */
+static const char letter[] =
+    "{\"id\":\"pay-88\",\"status\":\"committed\",\"topic\":\"payment.done\",\"key\":\"u9\","
+    "\"created\":\"2026-01-07T10:00:00.000Z\",\"finished\":null,"
+    "\"attention\":{\"why\":\"mail refused it\",\"next_try\":null},\"deliveries\":["
+    "{\"id\":\"pay-88~ledger\",\"subscription\":\"ledger\",\"status\":\"acked\"},"
+    "{\"id\":\"pay-88~audit\",\"subscription\":\"audit\",\"status\":\"delivering\"}]}";
+#define OF(ms, name) \
+    "\"id\":\"pay-88~" name "\",\"message\":\"pay-88\",\"subscription\":\"" name "\",\"at\":\"2026-01-07T10:00:00." ms "Z\","
+#define MSG(ms) "\"id\":\"pay-88\",\"at\":\"2026-01-07T10:00:00." ms "Z\","
+static const char letter_events[] =
+    "{\"id\":\"pay-88\",\"items\":["
+    "{\"event\":\"msg.created\"," MSG("000") "\"status\":\"half\",\"topic\":\"payment.done\",\"by\":\"pay\"},"
+    "{\"event\":\"msg.op\"," MSG("002") "\"op\":\"check\",\"attempt\":1,\"state\":\"running\"},"
+    "{\"event\":\"msg.attempt\"," MSG("004") "\"op\":\"check\",\"attempt\":1,\"state\":\"done\",\"verdict\":\"done\","
+        "\"http\":200,\"took\":\"2ms\"},"
+    "{\"event\":\"msg.decision\"," MSG("004") "\"decision\":\"commit\",\"cause\":\"check\"},"
+    "{\"event\":\"msg.status\"," MSG("004") "\"status\":\"committed\"},"
+    "{\"event\":\"delivery.created\"," OF("004", "ledger") "\"state\":\"pending\"},"
+    "{\"event\":\"delivery.created\"," OF("004", "mail") "\"state\":\"pending\"},"
+    "{\"event\":\"delivery.created\"," OF("004", "audit") "\"state\":\"pending\"},"
+    "{\"event\":\"delivery.attempt\"," OF("007", "mail") "\"attempt\":1,\"state\":\"dead\",\"verdict\":\"refused\","
+        "\"http\":409,\"took\":\"3ms\",\"detail\":\"no address\"},"
+    "{\"event\":\"delivery.attempt\"," OF("007", "ledger") "\"attempt\":1,\"state\":\"retrying\",\"verdict\":\"unknown\","
+        "\"took\":\"3ms\",\"detail\":\"connection reset\"},"
+    "{\"event\":\"delivery.attempt\"," OF("009", "ledger") "\"attempt\":2,\"state\":\"acked\",\"verdict\":\"done\","
+        "\"http\":200,\"took\":\"1ms\"},"
+    "{\"event\":\"delivery.op\"," OF("020", "mail") "\"state\":\"discarded\",\"act\":\"discard\",\"by\":\"ann\","
+        "\"detail\":\"called\"}]}";
+/* clang-format on */
+
+static void a_message_shows_its_deliveries_as_lanes(void **state) {
+    (void)state;
+    assert_string_equal(draw(letter, letter_events, 0),
+                        "pay-88  message  committed  1 m 00 s   topic payment.done   key u9\n"
+                        "    0 ms   half           by pay\n"
+                        "    2 ms   check ✔ 200  2 ms\n"
+                        "    4 ms   decision COMMIT  check\n"
+                        "    4 ms   ├ ledger ✔ acked 200  1 ms (2nd try; 1st: connection reset)   ├ mail ✂ "
+                        "discarded 409  3 ms  "
+                        "\"no address\"   └ audit … delivering\n"
+                        "   20 ms   discard mail  by ann  \"called\"\n"
+                        "  needs attention: mail refused it\n");
+}
+
+static void a_transaction_shows_where_its_messages_went(void **state) {
+    (void)state;
+    static const char transaction[] =
+        "{\"gid\":\"g\",\"mode\":\"tcc\",\"status\":\"committed\",\"took\":\"30ms\","
+        "\"created\":\"2026-01-07T10:00:00.000Z\"}";
+    static const char events[] = "[{\"event\":\"tx.sent\"," AT(
+        "030") "\"message\":\"m1\",\"topic\":\"warehouse.ship\"},"
+               "{\"event\":\"tx.sent\"," AT(
+                   "030") "\"message\":\"m2\",\"topic\":\"nobody\"},"
+                          "{\"event\":\"tx.sent\"," AT(
+                              "030") "\"message\":\"m3\",\"topic\":\"old\"},"
+                                     "{\"event\":\"tx.sent\"," AT(
+                                         "030") "\"notification\":\"n1\",\"endpoint\":\"crm\"}]";
+    struct json_value sent[] = {
+        checked("{\"id\":\"m1\",\"deliveries\":[{\"subscription\":\"warehouse\",\"status\":\"acked\"},"
+                "{\"subscription\":\"audit\",\"status\":\"dead\"}]}"),
+        checked("{\"id\":\"m2\",\"finished\":\"2026-01-07T10:00:00Z\",\"deliveries\":[]}"),
+    };
+    struct buffer b;
+    buffer_init(&b, sizeof drawn);
+    picture_draw_values(&b, checked(transaction), checked(events), sent, 2, 0, false, NOW_MS);
+    buffer_add_byte(&b, '\0');
+    assert_string_equal(b.at, "g  tcc  committed  30 ms\n"
+                              "   30 ms   message warehouse.ship → warehouse ✔ acked, audit ✘ dead\n"
+                              "   30 ms   message nobody → nobody subscribes\n"
+                              "   30 ms   message old  m3\n"
+                              "   30 ms   notification crm  n1\n");
+    buffer_done(&b);
+}
+
+static void states_of_messages_become_exit_codes(void **state) {
+    (void)state;
+    static const struct {
+        const char *json;
+        int code;
+        bool moves;
+    } table[] = {
+        { "{\"status\":\"half\"}", 7, true },
+        { "{\"status\":\"committed\",\"finished\":\"2026-01-07T10:00:00Z\"}", 0, false },
+        { "{\"status\":\"rolled_back\",\"finished\":\"2026-01-07T10:00:00Z\"}", 10, false },
+        { "{\"status\":\"committed\",\"deliveries\":[{\"status\":\"acked\"},{\"status\":\"retrying\"}]}", 7,
+          true },
+        { "{\"status\":\"committed\",\"attention\":{\"why\":\"x\"},\"deliveries\":[{\"status\":\"dead\"}]}",
+          11, false },
+        { "{\"status\":\"committed\",\"deliveries\":3}", 7, true },
+        { "{\"status\":\"gave_up\",\"finished\":\"2026-01-07T10:00:00Z\"}", 10, false },
+        { "{\"status\":\"delivered\",\"finished\":\"2026-01-07T10:00:00Z\"}", 0, false },
+    };
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        assert_int_equal(letter_exit(checked(table[i].json)), table[i].code);
+        assert_int_equal(letter_moves(checked(table[i].json)), table[i].moves);
+    }
+}
+
 static void odd_documents_do_no_harm(void **state) {
     (void)state;
     static const char *const transactions[] = { "null", "[]", "{}",
@@ -202,9 +302,15 @@ static int set_locale(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(side_by_side_shares_a_line), cmocka_unit_test(one_after_another_stands_below),
-        cmocka_unit_test(a_crash_shows_as_a_gap),     cmocka_unit_test(what_is_owed_and_by_hand_is_told),
-        cmocka_unit_test(odd_documents_do_no_harm),   cmocka_unit_test(states_become_exit_codes),
+        cmocka_unit_test(side_by_side_shares_a_line),
+        cmocka_unit_test(one_after_another_stands_below),
+        cmocka_unit_test(a_crash_shows_as_a_gap),
+        cmocka_unit_test(what_is_owed_and_by_hand_is_told),
+        cmocka_unit_test(odd_documents_do_no_harm),
+        cmocka_unit_test(states_become_exit_codes),
+        cmocka_unit_test(a_message_shows_its_deliveries_as_lanes),
+        cmocka_unit_test(a_transaction_shows_where_its_messages_went),
+        cmocka_unit_test(states_of_messages_become_exit_codes),
     };
     return cmocka_run_group_tests(tests, set_locale, NULL);
 }

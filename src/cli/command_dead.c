@@ -1,8 +1,10 @@
 /* Dead letters: deliveries whose patience is over, or that were refused while nobody wants refusals. */
 #include <stdio.h>
+#include <string.h>
 
 #include "base/limits.h"
 #include "cli/command_list.h"
+#include "cli/intake.h"
 #include "cli/letter.h"
 #include "cli/view.h"
 
@@ -61,24 +63,30 @@ int command_dlq_show(struct cli *cli) {
 /* One sentence for all of them. */
 static void name_all(const struct cli *cli, const char *what, char *to, size_t size) {
     size_t count = cli->flags.word_count;
-    if (count == 1)
+    bool piped = count == 1 && strcmp(cli_word(cli, 0), "-") == 0;
+    if (piped)
+        snprintf(to, size, "%s all deliveries that stdin names", what);
+    else if (count == 1)
         snprintf(to, size, "%s %.257s", what, cli_word(cli, 0));
     else
         snprintf(to, size, "%s %zu deliveries", what, count);
 }
 
-/* All are tried, so that one that is settled already does not hold up the others; the first failure counts.
- */
+struct verdict {
+    const char *verb, *reason;
+};
+
+static int act(struct cli *cli, const char *delivery, const void *argument) {
+    const struct verdict *verdict = argument;
+    struct errand errand;
+    errand_begin(&errand, cli, DELIVERIES, delivery, verdict->verb);
+    errand_put_reason(&errand, verdict->reason);
+    return errand_run(&errand, "POST");
+}
+
 static int act_on_all(struct cli *cli, const char *verb, const char *reason) {
-    int result = 0;
-    for (size_t i = 0; cli_word(cli, i) != NULL; i++) {
-        struct errand errand;
-        errand_begin(&errand, cli, DELIVERIES, cli_word(cli, i), verb);
-        errand_put_reason(&errand, reason);
-        int code = errand_run(&errand, "POST");
-        result = result == 0 ? code : result;
-    }
-    return result;
+    struct verdict verdict = { verb, reason };
+    return intake_each(cli, act, &verdict);
 }
 
 int command_dlq_replay(struct cli *cli) {

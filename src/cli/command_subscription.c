@@ -217,36 +217,30 @@ int command_sub_lanes(struct cli *cli) {
 
 /* ---- consuming --------------------------------------------------------------------------------------- */
 
-static int acknowledge(struct cli *cli, const char *delivery, bool print) {
+static int acknowledge(struct cli *cli, const char *delivery, const void *argument) {
     struct errand errand;
-    struct cli_answer answer;
+    (void)argument;
     errand_begin(&errand, cli, DELIVERIES, delivery, "/ack");
-    if (print)
-        return errand_run(&errand, "POST");
-    int code = errand_ask(&errand, "POST", 0, &answer);
-    cli_release(&answer);
-    return code;
+    return errand_run(&errand, "POST");
 }
 
 int command_sub_ack(struct cli *cli) {
-    int code = 0;
-    for (size_t i = 0; code == 0 && cli_word(cli, i) != NULL; i++)
-        code = acknowledge(cli, cli_word(cli, i), true);
-    return code;
+    return intake_each(cli, acknowledge, NULL);
+}
+
+static int decline(struct cli *cli, const char *delivery, const void *argument) {
+    struct errand errand;
+    (void)argument;
+    errand_begin(&errand, cli, DELIVERIES, delivery, "/nack");
+    errand_put_flag(&errand, "delay", "delay");
+    if (flags_has(&cli->flags, "refuse"))
+        json_put_bool(errand_body(&errand), "refused", true);
+    errand_put_reason(&errand, flags_value(&cli->flags, "reason"));
+    return errand_run(&errand, "POST");
 }
 
 int command_sub_nack(struct cli *cli) {
-    int code = 0;
-    for (size_t i = 0; code == 0 && cli_word(cli, i) != NULL; i++) {
-        struct errand errand;
-        errand_begin(&errand, cli, DELIVERIES, cli_word(cli, i), "/nack");
-        errand_put_flag(&errand, "delay", "delay");
-        if (flags_has(&cli->flags, "refuse"))
-            json_put_bool(errand_body(&errand), "refused", true);
-        errand_put_reason(&errand, flags_value(&cli->flags, "reason"));
-        code = errand_run(&errand, "POST");
-    }
-    return code;
+    return intake_each(cli, decline, NULL);
 }
 
 static const struct listing_column pulled_columns[] = {
@@ -315,8 +309,12 @@ static int acknowledge_all(struct cli *cli, const struct cli_answer *answer) {
     struct json_cursor cursor = json_cursor_of(items);
     while (code == 0 && json_element_next(&cursor, &item)) {
         char id[2 * LIMIT_GID_BYTES + 2];
+        struct cli_answer acked;
+        struct errand errand;
         snprintf(id, sizeof id, "%.*s", SLICE_PRINT(cli_text(item, "id", &arena)));
-        code = acknowledge(cli, id, false);
+        errand_begin(&errand, cli, DELIVERIES, id, "/ack");
+        code = errand_ask(&errand, "POST", 0, &acked);
+        cli_release(&acked);
         arena_reset(&arena);
     }
     arena_done(&arena);

@@ -132,7 +132,7 @@ const struct command command_table[] = {
       no_flags, command_dlq_show, 1, 1, WORDS_DEAD },
     { "dlq replay", "DELIVERY...", "deliver again, with fresh patience",
       "settle dlq replay pay-88~warehouse --reason \"fixed in 2.1\"\n"
-      "settle dlq replay $(settle dlq list --subscription warehouse -o gid) --reason \"fixed in 2.1\"",
+      "settle dlq list --subscription warehouse --all -o gid | settle dlq replay - --reason \"fixed in 2.1\"",
       no_flags, command_dlq_replay, 1, 32, WORDS_DEAD },
     { "dlq edit", "DELIVERY [FILE]", "send something else instead: a new message, linked to the old one",
       "settle dlq edit pay-88~warehouse --body '{\"sku\":\"A2\"}' --yes --reason \"A1 was renamed\"",

@@ -26,3 +26,43 @@ int intake_read(struct cli *cli, const char *name, const char *what, struct buff
                         INTAKE_FILE_BYTES >> 20);
     return got < 0 ? cli_fail(cli, EXIT_USAGE, "%s: %s", standard ? "stdin" : name, strerror(problem)) : 0;
 }
+
+static int each_line(struct cli *cli, struct buffer *text,
+                     int (*act)(struct cli *cli, const char *name, const void *argument),
+                     const void *argument) {
+    int result = 0;
+    char *line, *end;
+    buffer_add_byte(text, '\0');
+    if (buffer_failed(text))
+        return cli_fail(cli, EXIT_USAGE, "stdin has too many names");
+    for (line = text->at; *line != '\0'; line = end) {
+        end = line + strcspn(line, "\r\n");
+        if (*end != '\0')
+            *end++ = '\0';
+        if (*line == '\0')
+            continue;
+        int code = act(cli, line, argument);
+        result = result == 0 ? code : result;
+    }
+    return result;
+}
+
+int intake_each(struct cli *cli, int (*act)(struct cli *cli, const char *name, const void *argument),
+                const void *argument) {
+    int result = 0;
+    for (size_t i = 0; cli_word(cli, i) != NULL; i++) {
+        int code;
+        if (strcmp(cli_word(cli, i), "-") == 0) {
+            struct buffer text;
+            buffer_init(&text, INTAKE_BYTES);
+            code = intake_read(cli, "-", "names, one to a line,", &text);
+            if (code == 0)
+                code = each_line(cli, &text, act, argument);
+            buffer_done(&text);
+        } else {
+            code = act(cli, cli_word(cli, i), argument);
+        }
+        result = result == 0 ? code : result;
+    }
+    return result;
+}

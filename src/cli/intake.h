@@ -12,4 +12,10 @@
  * sits in front of an empty line. An exit code; failures are explained. */
 int intake_read(struct cli *cli, const char *name, const char *what, struct buffer *to);
 
+/* Act on each name of the command line; "-" stands for the lines of stdin, which are read before anything is
+ * done. All are tried, so that one that fails does not hold up the others; the first failure's exit code
+ * counts. */
+int intake_each(struct cli *cli, int (*act)(struct cli *cli, const char *name, const void *argument),
+                const void *argument);
+
 #endif

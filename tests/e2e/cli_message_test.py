@@ -156,7 +156,8 @@ def test_dead_letters_are_replayed_edited_discarded():
     eventually(lambda: any(c.body == b'{"sku":"A2"}' for c in s.calls("w")), 5)
     working["yes"] = True
     code(settle("dlq", "replay", ids[0]), 2)
-    code(settle("dlq", "replay", ids[0], "--reason", "fixed in 2.1"), 0)
+    code(settle("dlq", "replay", "-", "--reason", "fixed in 2.1", stdin=f"{ids[0]}\n\n"), 0)
+    code(settle("dlq", "replay", "-", "--reason", "fixed in 2.1", stdin=""), 0)
     eventually(lambda: settle(*listed, "-o", "gid").stdout == "", 10)
     eventually(lambda: b"1" in [c.body for c in s.calls("w")], 5, what="the parked one follows")
     audit = code(settle("audit", "list"), 0).stdout

@@ -307,8 +307,8 @@ void stl_notice_free(stl_notice *n);
 int stl_notice_ref(stl_notice *n,
                    const char *ref); /* the caller's own reference, such as an order's number */
 int stl_notice_body(stl_notice *n, const void *json, size_t length);
-/* Call it for each attempt, in order: the wait after the failure before it. Without any: the endpoint's own.
- */
+/* Call it for each attempt, in order: the wait after the failure before it. Without any: the server's usual
+ * schedule. */
 int stl_notice_after(stl_notice *n, long long delay_ms);
 /* Besides a 2xx the receiver must answer exactly this. */
 int stl_notice_success(stl_notice *n, const char *body);

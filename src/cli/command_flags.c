@@ -263,8 +263,7 @@ const struct flag edit_flags[] = {
 const struct flag endpoint_flags[] = {
     { "url", "URL", "POST each notification there", 'u' },
     { "timeout", "DURATION", "of one attempt", 0 },
-    { "schedule", "A,B,...", "the wait before each attempt, like 0s,15s,1m", 0 },
-    { "success-body", "TEXT", "besides a 2xx it must answer exactly this", 0 },
+    { "concurrency", "N", "attempts at the same time (4)", 'c' },
     { "description", "TEXT", "whose it is", 0 },
     { NULL, NULL, NULL, 0 },
 };
@@ -288,6 +287,10 @@ const struct flag notify_flags[] = {
     { "body", "JSON", "the body; or name a file, or - for stdin", 'b' },
     { "schedule", "A,B,...", "the wait before each attempt, like 0s,15s,1m", 0 },
     { "success-body", "TEXT", "besides a 2xx it must answer exactly this", 0 },
+    { "timeout", "DURATION", "of one attempt", 0 },
+    { "content-type", "TYPE", "of a body that is not JSON, like text/plain", 0 },
+    { "header", "NAME=VALUE", "sent along; may be repeated", 'H' },
+    { "label", "KEY=VALUE", "for finding it; may be repeated", 'l' },
     { "wait", "DURATION", "wait for its end; the exit code tells which", 'w' },
     { NULL, NULL, NULL, 0 },
 };
@@ -295,6 +298,12 @@ const struct flag notify_flags[] = {
 const struct flag notify_list_flags[] = {
     { "status", "STATUS", "scheduled, delivering, retrying, delivered, gave_up or cancelled", 0 },
     { "endpoint", "NAME", "to this endpoint", 'e' },
+    { "event", "EVENT", "of this event", 0 },
+    { "ref", "REF", "with this reference", 0 },
+    { "label", "KEY=VALUE", "with this label; may be repeated", 'l' },
+    { "created-after", "TIME", "RFC 3339, like 2026-01-07T10:00:00Z", 0 },
+    { "created-before", "TIME", "RFC 3339", 0 },
+    { "older-than", "DURATION", "created at least this long ago", 0 },
     { "sort", "ORDER", "-created (newest first) or created", 0 },
     { "limit", "N", "rows on a page (50)", 0 },
     { "cursor", "CURSOR", "go on where a page ended", 0 },

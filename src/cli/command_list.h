@@ -92,6 +92,7 @@ int command_endpoint_missed(struct cli *cli);
 int command_notify_send(struct cli *cli);
 int command_notify_list(struct cli *cli);
 int command_notify_show(struct cli *cli);
+int command_notify_events(struct cli *cli);
 int command_notify_retry(struct cli *cli);
 int command_notify_cancel(struct cli *cli);
 /* command_datasource.c */

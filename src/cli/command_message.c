@@ -11,7 +11,6 @@
 #include "cli/view.h"
 
 #define MESSAGES "/v1/messages"
-#define TEXT_BYTES (64 * 1024 * 1024)
 
 /* ---- publishing -------------------------------------------------------------------------------------- */
 
@@ -197,20 +196,7 @@ int command_msg_list(struct cli *cli) {
 }
 
 int command_msg_show(struct cli *cli) {
-    struct picture_source source;
-    struct errand errand;
-    struct buffer text;
-    if (cli->format != FORMAT_TABLE) {
-        errand_begin(&errand, cli, MESSAGES, cli_word(cli, 0), NULL);
-        return errand_run(&errand, "GET");
-    }
-    int code = picture_fetch(cli, MESSAGES, cli_word(cli, 0), &source);
-    if (code != 0 || source.transaction.response == NULL)
-        return code;
-    buffer_init(&text, TEXT_BYTES);
-    picture_draw(&text, &source, cli->width, cli->colour);
-    picture_release(&source);
-    return cli_print(cli, &text);
+    return picture_show(cli, MESSAGES);
 }
 
 int command_msg_events(struct cli *cli) {

@@ -221,9 +221,10 @@ static void notifications_and_their_endpoints(void **state) {
     assert_string_equal(script.asked, "POST /v1/notifications/n1/retry");
     assert_int_equal(run("notify", "cancel", "n1", "--reason", "r", NULL), 2);
     assert_int_equal(run("notify", "cancel", "n1", "-y", "--reason", "r", NULL), 0);
-    assert_int_equal(run("endpoint", "set", "crm", "--url", "https://crm/hook", "--timeout", "5s", NULL), 0);
+    assert_int_equal(
+        run("endpoint", "set", "crm", "--url", "https://crm/hook", "--timeout", "5s", "-c", "2", NULL), 0);
     assert_string_equal(script.asked, "PUT /v1/endpoints/crm");
-    assert_string_equal(script.sent, "{\"url\":\"https://crm/hook\",\"timeout\":\"5s\"}");
+    assert_string_equal(script.sent, "{\"url\":\"https://crm/hook\",\"timeout\":\"5s\",\"concurrency\":2}");
     assert_int_equal(run("endpoint", "set", "crm", NULL), 2);
     assert_int_equal(run("endpoint", "disable", "crm", "--reason", "r", NULL), 0);
     assert_string_equal(script.asked, "POST /v1/endpoints/crm/disable");

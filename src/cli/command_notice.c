@@ -5,6 +5,8 @@
 #include "cli/command_list.h"
 #include "cli/letter.h"
 #include "cli/moment.h"
+#include "cli/occurrence.h"
+#include "cli/picture.h"
 #include "cli/view.h"
 
 #define ENDPOINTS "/v1/endpoints"
@@ -22,14 +24,38 @@ static enum paint state_paint(struct json_value item, struct arena *arena) {
 
 /* ---- endpoints --------------------------------------------------------------------------------------- */
 
+static void add_oldest(struct buffer *to, struct json_value item, struct arena *arena, int64_t now_ms) {
+    int64_t oldest_ms = 0;
+    if (view_time(item, "oldest", arena, &oldest_ms))
+        moment_add_age(to, now_ms - oldest_ms);
+}
+
+/* "well", or when it is tried again. */
+static void add_health(struct buffer *to, struct json_value item, struct arena *arena, int64_t now_ms) {
+    int64_t probe_ms = 0;
+    buffer_add_slice(to, cli_text(item, "health", arena));
+    if (!view_time(item, "next_probe", arena, &probe_ms))
+        return;
+    buffer_add_text(to, probe_ms <= now_ms ? " now" : " in ");
+    if (probe_ms > now_ms)
+        moment_add_age(to, probe_ms - now_ms + 999);
+}
+
+static enum paint health_paint(struct json_value item, struct arena *arena) {
+    return slice_is(cli_text(item, "health", arena), "well") ? PAINT_GREEN : PAINT_YELLOW;
+}
+
 static const struct listing_column endpoint_columns[] = {
     { "NAME", NULL, "name", NULL },
     { "TO", NULL, "to", NULL },
     { "STATE", add_state, NULL, state_paint },
-    { "BREAKER", NULL, "breaker", NULL },
+    { "HEALTH", add_health, NULL, health_paint },
+    { "FAILURES", NULL, "failures", NULL },
     { "OWED", NULL, "owed", NULL },
-    { "MISSED", NULL, "missed", NULL },
+    { "OLDEST", add_oldest, NULL, NULL },
     { "REASON", NULL, "reason", NULL },
+    { "OUT", NULL, "out", NULL },
+    { "DELIVERED", NULL, "delivered", NULL },
     { "BY", NULL, "by", NULL },
     { "CHANGED", NULL, "changed", NULL },
     { NULL, NULL, NULL, NULL },
@@ -37,7 +63,7 @@ static const struct listing_column endpoint_columns[] = {
 
 int command_endpoint_list(struct cli *cli) {
     struct listing listing = { .columns = endpoint_columns,
-                               .shown = "NAME,TO,STATE,BREAKER,OWED,MISSED,REASON",
+                               .shown = "NAME,TO,STATE,HEALTH,FAILURES,OWED,OLDEST,REASON",
                                .name = "name",
                                .all = flags_has(&cli->flags, "all"),
                                .empty = "no endpoints; settle endpoint set NAME --url URL" };
@@ -79,26 +105,49 @@ static void put_success(struct errand *e) {
     json_put_end(errand_body(e));
 }
 
-int command_endpoint_set(struct cli *cli) {
-    struct errand errand;
-    int code = 0;
-    errand_begin(&errand, cli, ENDPOINTS, cli_word(cli, 0), NULL);
-    if (cli_word(cli, 1) != NULL) {
-        code = errand_file(&errand, cli_word(cli, 1), "an endpoint in JSON");
-    } else if (!flags_has(&cli->flags, "url")) {
-        code =
-            cli_fail(cli, EXIT_USAGE, "say where it is: --url URL; or give a file with the whole definition");
-    } else {
-        errand_put_flag(&errand, "url", "url");
-        errand_put_flag(&errand, "timeout", "timeout");
-        errand_put_flag(&errand, "description", "description");
-        put_schedule(&errand);
-        put_success(&errand);
-    }
+/* The answer that makes an endpoint holds its secret, once. */
+static int print_endpoint(struct cli *cli, struct cli_answer *answer) {
+    struct buffer text;
+    struct arena arena;
+    buffer_init(&text, TEXT_BYTES);
+    arena_init(&arena, 4096, TEXT_BYTES);
+    struct slice secret = cli_text(answer->root, "secret", &arena);
+    int code = view_print(cli, answer);
+    if (secret.length > 0 && cli->format == FORMAT_TABLE)
+        buffer_add_format(&text, "%.*s\n", SLICE_PRINT(secret));
+    if (text.length > 0)
+        cli_hint(cli, "its signing secret; this is the only time it is shown");
     if (code == 0)
-        return errand_run(&errand, "PUT");
-    errand_drop(&errand);
+        code = cli_print(cli, &text);
+    else
+        buffer_done(&text);
+    arena_done(&arena);
+    cli_release(answer);
     return code;
+}
+
+static int put_endpoint(struct errand *e) {
+    if (!flags_has(&e->cli->flags, "url"))
+        return cli_fail(e->cli, EXIT_USAGE,
+                        "say where it is: --url URL; or give a file with the whole definition");
+    errand_put_flag(e, "url", "url");
+    errand_put_flag(e, "timeout", "timeout");
+    errand_put_flag(e, "description", "description");
+    return errand_put_number(e, "concurrency", "concurrency", 1, 1000);
+}
+
+int command_endpoint_set(struct cli *cli) {
+    struct cli_answer answer;
+    struct errand errand;
+    errand_begin(&errand, cli, ENDPOINTS, cli_word(cli, 0), NULL);
+    int code = cli_word(cli, 1) != NULL ? errand_file(&errand, cli_word(cli, 1), "an endpoint in JSON")
+                                        : put_endpoint(&errand);
+    if (code != 0) {
+        errand_drop(&errand);
+        return code;
+    }
+    code = errand_ask(&errand, "PUT", 0, &answer);
+    return code != 0 || answer.response == NULL ? code : print_endpoint(cli, &answer);
 }
 
 static int steer(struct cli *cli, const char *verb, const char *what) {
@@ -193,6 +242,8 @@ int command_notify_list(struct cli *cli) {
     struct errand errand;
     errand_begin(&errand, cli, NOTIFICATIONS, NULL, NULL);
     errand_filter(&errand, "endpoint", "endpoint");
+    errand_filter(&errand, "event", "event");
+    errand_filter(&errand, "ref", "ref");
     int code = errand_filters(&errand);
     if (code == 0)
         return errand_list(&errand, &listing);
@@ -201,9 +252,16 @@ int command_notify_list(struct cli *cli) {
 }
 
 int command_notify_show(struct cli *cli) {
-    struct errand errand;
-    errand_begin(&errand, cli, NOTIFICATIONS, cli_word(cli, 0), NULL);
-    return errand_flat(&errand);
+    return picture_show(cli, NOTIFICATIONS);
+}
+
+int command_notify_events(struct cli *cli) {
+    long limit = 0;
+    int code = cli_number(cli, "limit", 1, 1000000, 0, &limit);
+    if (code != 0)
+        return code;
+    return occurrence_follow(cli, NOTIFICATIONS, cli_word(cli, 0), flags_value(&cli->flags, "since"), limit,
+                             flags_has(&cli->flags, "follow"));
 }
 
 static int send_notice(struct errand *e, int wait_ms) {
@@ -240,9 +298,14 @@ int command_notify_send(struct cli *cli) {
     json_put_text(errand_body(&errand), "event", cli_word(cli, 1));
     errand_put_flag(&errand, "id", "id");
     errand_put_flag(&errand, "ref", "ref");
+    errand_put_flag(&errand, "timeout", "timeout");
     put_schedule(&errand);
     put_success(&errand);
-    code = letter_put_body(&errand, 2);
+    code = letter_put_pairs(&errand, "header", "headers");
+    if (code == 0)
+        code = letter_put_pairs(&errand, "label", "labels");
+    if (code == 0)
+        code = letter_put_body(&errand, 2);
     if (code == 0)
         return send_notice(&errand, wait_ms);
     errand_drop(&errand);

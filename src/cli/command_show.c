@@ -1,7 +1,4 @@
 /* Looking at transactions. */
-#include <stdio.h>
-#include <string.h>
-
 #include "base/duration.h"
 #include "cli/command_list.h"
 #include "cli/errand.h"
@@ -10,8 +7,6 @@
 #include "cli/occurrence.h"
 #include "cli/picture.h"
 #include "cli/view.h"
-
-#define TEXT_BYTES (64 * 1024 * 1024)
 
 /* ---- tx list ----------------------------------------------------------------------------------------- */
 
@@ -63,31 +58,7 @@ int command_tx_list(struct cli *cli) {
 /* ---- tx show ----------------------------------------------------------------------------------------- */
 
 int command_tx_show(struct cli *cli) {
-    struct picture_source source;
-    struct buffer text;
-    if (cli->format != FORMAT_TABLE) {
-        struct cli_answer answer;
-        struct buffer path;
-        buffer_init(&path, 4096);
-        buffer_add_text(&path, "/v1/transactions/");
-        cli_add_escaped(&path, slice_text(cli_word(cli, 0)));
-        buffer_add_byte(&path, '\0');
-        int code = buffer_failed(&path) ? cli_fail(cli, EXIT_USAGE, "the gid is too long")
-                                        : cli_ask(cli, "GET", path.at, SLICE_NONE, 0, &answer);
-        buffer_done(&path);
-        if (code != 0 || answer.response == NULL)
-            return code;
-        code = view_print(cli, &answer);
-        cli_release(&answer);
-        return code;
-    }
-    int code = picture_fetch(cli, "/v1/transactions", cli_word(cli, 0), &source);
-    if (code != 0 || source.transaction.response == NULL)
-        return code;
-    buffer_init(&text, TEXT_BYTES);
-    picture_draw(&text, &source, cli->width, cli->colour);
-    picture_release(&source);
-    return cli_print(cli, &text);
+    return picture_show(cli, "/v1/transactions");
 }
 
 int command_tx_events(struct cli *cli) {

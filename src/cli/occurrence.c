@@ -20,10 +20,15 @@ static struct slice verb_of(struct slice event) {
 
 /* The decision of a message is told before its deliveries begin; only what says "finished" ends it. */
 bool occurrence_last(struct json_value item) {
-    struct json_value event, finished;
-    if (json_member(item, "event", &event) && event.raw.length > 4 &&
-        (slice_starts(event.raw, "\"msg.") || slice_starts(event.raw, "\"delivery.")))
-        return json_member(item, "finished", &finished) && view_true(item, "finished");
+    static const char *const ends[] = { "delivered", "gave_up", "cancelled" };
+    struct json_value event, status;
+    bool message = json_member(item, "event", &event) &&
+                   (slice_starts(event.raw, "\"msg.") || slice_starts(event.raw, "\"delivery."));
+    if (message || view_true(item, "finished"))
+        return view_true(item, "finished");
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+        if (json_member(item, "status", &status) && json_is(status, ends[i]))
+            return true;
     return view_final(item);
 }
 
@@ -108,7 +113,7 @@ void occurrence_add(struct buffer *to, const struct occurrence *o, bool with_gid
     glyph_add_all(to, o->event);
     paint_end(to, paint, colour);
     add_part(to, "  ", o->branch);
-    add_part(to, ".", o->operation);
+    add_part(to, o->branch.length > 0 ? "." : "  ", o->operation);
     if (o->attempt > 0)
         buffer_add_format(to, "  attempt %d", (int)o->attempt);
     add_part(to, "  ", o->state.length > 0 ? o->state : o->verdict);

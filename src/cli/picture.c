@@ -175,27 +175,43 @@ static void draw_entries(struct drawing *d) {
     }
 }
 
-/* How long it took; of a message that is not delivered yet, how long so far. */
+/* How long it took; of a message or notification that is not over yet, how long so far. */
 static void add_took(struct drawing *d, struct json_value transaction) {
+    int64_t until_ms = d->now_ms;
     buffer_add_text(d->to, "  ");
-    if (d->timeline.message && !d->final)
-        moment_add_span(d->to, d->now_ms - d->timeline.begin_ms);
-    else
+    if (!d->timeline.message) {
         view_add_took(d->to, transaction, &d->timeline.arena, d->now_ms);
+        return;
+    }
+    view_time(transaction, "finished", &d->timeline.arena, &until_ms);
+    moment_add_span(d->to, until_ms - d->timeline.begin_ms);
+}
+
+/* Where a message or a notification goes. */
+static void add_address(struct drawing *d, struct json_value thing) {
+    static const char *const members[] = { "topic", "key", "endpoint", "event", "ref" };
+    for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
+        struct slice text = cli_text(thing, members[i], &d->timeline.arena);
+        if (text.length == 0)
+            continue;
+        buffer_add_format(d->to, "   %s ", members[i]);
+        glyph_add_all(d->to, text);
+    }
 }
 
 static void draw_head(struct drawing *d, struct json_value transaction) {
     struct slice status = cli_text(transaction, "status", &d->timeline.arena),
                  name = cli_text(transaction, "name", &d->timeline.arena),
-                 mode = cli_text(transaction, "mode", &d->timeline.arena),
-                 topic = cli_text(transaction, "topic", &d->timeline.arena),
-                 key = cli_text(transaction, "key", &d->timeline.arena);
+                 mode = cli_text(transaction, "mode", &d->timeline.arena);
+    struct json_value endpoint;
     size_t before;
     paint_begin(d->to, PAINT_BOLD, d->colour);
     glyph_add_all(d->to, view_name(transaction, &d->timeline.arena));
     paint_end(d->to, PAINT_BOLD, d->colour);
     buffer_add_text(d->to, "  ");
-    glyph_add_all(d->to, mode.length > 0 ? mode : SLICE("message"));
+    if (mode.length == 0)
+        mode = json_member(transaction, "endpoint", &endpoint) ? SLICE("notification") : SLICE("message");
+    glyph_add_all(d->to, mode);
     buffer_add_text(d->to, "  ");
     paint_begin(d->to, paint_of_status(status), d->colour);
     glyph_add_all(d->to, status);
@@ -207,14 +223,7 @@ static void draw_head(struct drawing *d, struct json_value transaction) {
         buffer_add_text(d->to, "   ");
         glyph_add_all(d->to, name);
     }
-    if (topic.length > 0) {
-        buffer_add_text(d->to, "   topic ");
-        glyph_add_all(d->to, topic);
-    }
-    if (key.length > 0) {
-        buffer_add_text(d->to, "   key ");
-        glyph_add_all(d->to, key);
-    }
+    add_address(d, transaction);
     before = d->to->length;
     buffer_add_text(d->to, "   label ");
     size_t from = d->to->length;

@@ -38,11 +38,14 @@ struct picture_source {
     size_t sent_count;
 };
 
-/* collection: "/v1/transactions" or "/v1/messages". An exit code; with --curl transaction.response stays
- * NULL.
+/* collection: "/v1/transactions", "/v1/messages" or "/v1/notifications". An exit code; with --curl
+ * transaction.response stays NULL.
  */
 int picture_fetch(struct cli *cli, const char *collection, const char *name, struct picture_source *source);
 void picture_release(struct picture_source *source);
+/* Fetch what the first word names and draw it; in other formats than the table print it as it is. An exit
+ * code. */
+int picture_show(struct cli *cli, const char *collection);
 
 /* width 0: no limit. */
 void picture_draw(struct buffer *to, const struct picture_source *source, size_t width, bool colour);

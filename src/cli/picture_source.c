@@ -3,6 +3,7 @@
 #include "cli/picture.h"
 
 #define SCRATCH_BYTES (1024 * 1024)
+#define TEXT_BYTES (64 * 1024 * 1024)
 
 static int fetch(struct cli *cli, const char *collection, const char *name, const char *verb,
                  struct cli_answer *answer) {
@@ -56,4 +57,21 @@ void picture_release(struct picture_source *source) {
     for (size_t i = 0; i < source->sent_count; i++)
         stl_result_free(source->sent[i]);
     source->sent_count = 0;
+}
+
+int picture_show(struct cli *cli, const char *collection) {
+    struct picture_source source;
+    struct errand errand;
+    struct buffer text;
+    if (cli->format != FORMAT_TABLE) {
+        errand_begin(&errand, cli, collection, cli_word(cli, 0), NULL);
+        return errand_run(&errand, "GET");
+    }
+    int code = picture_fetch(cli, collection, cli_word(cli, 0), &source);
+    if (code != 0 || source.transaction.response == NULL)
+        return code;
+    buffer_init(&text, TEXT_BYTES);
+    picture_draw(&text, &source, cli->width, cli->colour);
+    picture_release(&source);
+    return cli_print(cli, &text);
 }

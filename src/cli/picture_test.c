@@ -203,6 +203,31 @@ static void a_message_shows_its_deliveries_as_lanes(void **state) {
                         "  needs attention: mail refused it\n");
 }
 
+static void a_notification_shows_its_attempts(void **state) {
+    (void)state;
+    assert_string_equal(
+        draw("{\"id\":\"n2\",\"status\":\"gave_up\",\"endpoint\":\"crm\",\"event\":\"order.paid\",\"ref\":"
+             "\"4711\","
+             "\"created\":\"2026-01-07T10:00:00.000Z\",\"finished\":\"2026-01-07T10:00:01.000Z\","
+             "\"reason\":{\"why\":\"exhausted\"}}",
+             "[{\"event\":\"ntf.created\"," MSG(
+                 "000") "\"status\":\"active\"},"
+                        "{\"event\":\"ntf.op\"," MSG(
+                            "001") "\"op\":\"notify\",\"attempt\":1,\"state\":\"running\"},"
+                                   "{\"event\":\"ntf.attempt\"," MSG(
+                                       "003") "\"op\":\"notify\",\"attempt\":1,\"state\":\"retrying\","
+                                              "\"verdict\":\"slow-down\",\"http\":503,\"took\":\"2ms\","
+                                              "\"detail\":\"later\"},"
+                                              "{\"event\":\"ntf.decision\"," MSG(
+                                                  "004") "\"decision\":\"rollback\",\"cause\":\"patience\"}]",
+             0),
+        "n2  notification  gave_up  1.00 s   endpoint crm   event order.paid   ref 4711\n"
+        "    0 ms   begin\n"
+        "    1 ms   notify ? 503  2 ms  \"later\"\n"
+        "    4 ms   decision ROLLBACK  patience\n"
+        "  because exhausted\n");
+}
+
 static void a_transaction_shows_where_its_messages_went(void **state) {
     (void)state;
     static const char transaction[] =
@@ -310,6 +335,7 @@ int main(void) {
         cmocka_unit_test(states_become_exit_codes),
         cmocka_unit_test(a_message_shows_its_deliveries_as_lanes),
         cmocka_unit_test(a_transaction_shows_where_its_messages_went),
+        cmocka_unit_test(a_notification_shows_its_attempts),
         cmocka_unit_test(states_of_messages_become_exit_codes),
     };
     return cmocka_run_group_tests(tests, set_locale, NULL);

@@ -131,6 +131,8 @@ struct slice view_words(struct slice detail, struct arena *arena) {
 static void add_reason(struct buffer *to, struct json_value reason, struct arena *arena) {
     struct slice detail = view_words(cli_text(reason, "detail", arena), arena),
                  cause = cli_text(reason, "cause", arena);
+    if (cause.length == 0)
+        cause = cli_text(reason, "why", arena);
     size_t before = to->length;
     add_place(to, reason, arena);
     if (to->length > before)

@@ -211,7 +211,8 @@ stl_msg *stl_msg_new(const char *topic, const char *id);
 void stl_msg_free(stl_msg *m);
 /* Messages of one key reach each ordered subscription in the order in which they were committed. */
 int stl_msg_key(stl_msg *m, const char *key);
-/* Any bytes, at most 256 KiB. content_type NULL means application/json, and then it must be JSON. */
+/* At most 256 KiB of JSON, or 192 KiB of any other bytes. content_type NULL means application/json, and then
+ * it must be JSON. */
 int stl_msg_body(stl_msg *m, const char *content_type, const void *body, size_t length);
 int stl_msg_header(stl_msg *m, const char *name, const char *value); /* sent along with each delivery */
 int stl_msg_label(stl_msg *m, const char *key, const char *value);   /* for finding it; not sent along */

@@ -80,7 +80,7 @@ static const char *what_to_try(const stl_err *e) {
                "$SETTLE_SERVER";
     case STL_EUNKNOWN:
     case STL_ETIMEOUT:
-        return "repeat the command: with the same gid nothing happens twice";
+        return "repeat the command: with the same gid or --id nothing happens twice";
     case STL_EPROTOCOL:
         return "something else listens there; check --server and $SETTLE_SERVER";
     case STL_ETLS:

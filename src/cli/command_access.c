@@ -43,7 +43,8 @@ int command_token_create(struct cli *cli) {
     struct arena arena;
     if (!flags_has(&cli->flags, "role"))
         return cli_fail(cli, EXIT_USAGE,
-                        "say what the token may do: --role viewer, producer, operator, approver or admin");
+                        "say what the token may do: --role viewer, producer, consumer, receiver, operator, "
+                        "approver or admin");
     buffer_init(&body, REQUEST_BYTES);
     write_token_request(cli, &body);
     int code = cli_ask(cli, "POST", "/v1/tokens", buffer_slice(&body), 0, &answer);

@@ -1,5 +1,6 @@
 /* Completion scripts, printed from the table of commands. Gids, topics and other names come from the server,
  * through settle itself. */
+#include <stdio.h>
 #include <string.h>
 
 #include "cli/command_list.h"
@@ -117,35 +118,38 @@ static void add_fish_flags(struct buffer *to, const char *condition, const struc
     }
 }
 
+/* Flags and names of one command; condition holds behind its words. */
+static void add_fish_command(struct buffer *to, const struct command *c) {
+    char condition[64];
+    snprintf(condition, sizeof condition, "__settle_at \"%s\"", c->name);
+    add_fish_flags(to, condition, c->flags);
+    if (listers[c->completes] != NULL)
+        buffer_add_format(to, "complete -c settle -n '%s' -a '(settle %s -q -o gid 2>/dev/null)'\n",
+                          condition, listers[c->completes]);
+    if (c->completes == WORDS_FILE)
+        buffer_add_format(to, "complete -c settle -n '%s' -F\n", condition);
+    if (c->completes == WORDS_SHELL)
+        buffer_add_format(to, "complete -c settle -n '%s' -a 'bash zsh fish'\n", condition);
+}
+
 static void add_fish(struct buffer *to) {
     buffer_add_text(to,
-                    "# settle completion for fish: settle completion fish | source\ncomplete -c settle -f\n");
+                    "# settle completion for fish: settle completion fish | source\ncomplete -c settle -f\n"
+                    "function __settle_words\n    string match -v -- '-*' (commandline -opc)[2..]\nend\n"
+                    "function __settle_only # the words so far are exactly these\n"
+                    "    test \"$(__settle_words | string join ' ')\" = \"$argv[1]\"\nend\n"
+                    "function __settle_at # they begin with these\n"
+                    "    string match -q -- \"$argv[1] *\" \"$(__settle_words | string join ' ') \"\nend\n");
     for (const struct command *c = command_table; c->name != NULL; c++) {
         const char *space = strchr(c->name, ' ');
         int length = (int)strcspn(c->name, " ");
         if (space == NULL || first_of_group(c))
-            buffer_add_format(to, "complete -c settle -n __fish_use_subcommand -a %.*s -d '%s'\n", length,
+            buffer_add_format(to, "complete -c settle -n '__settle_only \"\"' -a %.*s -d '%s'\n", length,
                               c->name, space == NULL ? c->help : "...");
         if (space != NULL)
-            buffer_add_format(to, "complete -c settle -n '__fish_seen_subcommand_from %.*s' -a %s -d '%s'\n",
-                              length, c->name, space + 1, c->help);
-        struct buffer part;
-        buffer_init(&part, 128);
-        buffer_add_format(&part, "__fish_seen_subcommand_from %.*s", length, c->name);
-        if (space != NULL)
-            buffer_add_format(&part, "; and __fish_seen_subcommand_from %s", space + 1);
-        buffer_add_byte(&part, '\0');
-        if (!buffer_failed(&part)) {
-            add_fish_flags(to, part.at, c->flags);
-            if (listers[c->completes] != NULL)
-                buffer_add_format(to, "complete -c settle -n '%s' -a '(settle %s -q -o gid 2>/dev/null)'\n",
-                                  part.at, listers[c->completes]);
-            if (c->completes == WORDS_FILE)
-                buffer_add_format(to, "complete -c settle -n '%s' -F\n", part.at);
-            if (c->completes == WORDS_SHELL)
-                buffer_add_format(to, "complete -c settle -n '%s' -a 'bash zsh fish'\n", part.at);
-        }
-        buffer_done(&part);
+            buffer_add_format(to, "complete -c settle -n '__settle_only \"%.*s\"' -a %s -d '%s'\n", length,
+                              c->name, space + 1, c->help);
+        add_fish_command(to, c);
     }
     add_fish_flags(to, "true", command_global_flags);
 }

@@ -107,7 +107,8 @@ const struct flag store_flags[] = {
 };
 
 const struct flag token_flags[] = {
-    { "role", "ROLE", "viewer, producer, operator, approver or admin; may be repeated", 'r' },
+    { "role", "ROLE", "viewer, producer, consumer, receiver, operator, approver or admin; may be repeated",
+      'r' },
     { "name", "NAME", "what the token is for", 0 },
     { "expires", "DURATION", "valid for this long (default: for ever)", 0 },
     { NULL, NULL, NULL, 0 },

@@ -245,7 +245,8 @@ int stl_msg_half(stl_client *c, stl_msg *m, stl_err *e);
  * opposite one that stands in e->decision. Repeat freely. */
 int stl_msg_commit(stl_client *c, const char *id, stl_err *e);
 int stl_msg_rollback(stl_client *c, const char *id, stl_err *e);
-/* Let settled ask now instead of when its time comes, and wait at most wait_ms for what comes of it. */
+/* Let settled ask now instead of when its time comes. wait_ms over 0: wait that long (at most 60000) for the
+ * end: rolled back, or committed and every delivery over. */
 int stl_msg_check(stl_client *c, const char *id, int wait_ms, stl_result **out, stl_err *e);
 /* The state now; stl_result_json has the deliveries one by one. */
 int stl_msg_get(stl_client *c, const char *id, stl_result **out, stl_err *e);

@@ -180,7 +180,7 @@ const struct flag half_flags[] = {
 };
 
 const struct flag check_flags[] = {
-    { "wait", "DURATION", "wait for the answer (at most 60s)", 'w' },
+    { "wait", "DURATION", "wait until it is decided; the exit code tells how", 'w' },
     { NULL, NULL, NULL, 0 },
 };
 

@@ -1,6 +1,7 @@
 /* Reliable messages: publishing, deciding, looking. */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/limits.h"
 #include "cli/command_list.h"
@@ -8,9 +9,11 @@
 #include "cli/moment.h"
 #include "cli/occurrence.h"
 #include "cli/picture.h"
+#include "cli/progress.h"
 #include "cli/view.h"
 
 #define MESSAGES "/v1/messages"
+#define POLL_MS 100
 
 /* ---- publishing -------------------------------------------------------------------------------------- */
 
@@ -134,7 +137,30 @@ int command_msg_rollback(struct cli *cli) {
     return decide(cli, "/rollback");
 }
 
-/* With a wait the exit code tells what came of it: half is still running, rolled back is 10. */
+static bool is_half(const struct cli_answer *answer) {
+    struct json_value status;
+    return json_member(answer->root, "status", &status) && json_is(status, "half");
+}
+
+/* Until it is decided; the API's own wait would go on until it is delivered, too. */
+static int wait_decided(struct cli *cli, int wait_ms, struct cli_answer *answer) {
+    int64_t end_ms = moment_now_ms() + wait_ms;
+    struct progress progress;
+    int code = 0;
+    progress_begin(&progress, cli);
+    while (code == 0 && is_half(answer) && moment_now_ms() < end_ms) {
+        struct errand errand;
+        usleep(POLL_MS * 1000);
+        progress_tick(&progress, "%s is not decided yet", cli_word(cli, 0));
+        cli_release(answer);
+        errand_begin(&errand, cli, MESSAGES, cli_word(cli, 0), NULL);
+        code = errand_ask(&errand, "GET", 0, answer);
+    }
+    progress_end(&progress);
+    return code;
+}
+
+/* With a wait the exit code tells what came of it: committed 0, still half 7, rolled back 10. */
 int command_msg_check(struct cli *cli) {
     struct errand errand;
     struct cli_answer answer;
@@ -143,14 +169,17 @@ int command_msg_check(struct cli *cli) {
         return code;
     errand_begin(&errand, cli, MESSAGES, cli_word(cli, 0), "/check");
     errand_put_reason(&errand, flags_value(&cli->flags, "reason"));
-    code = errand_ask(&errand, "POST", wait_ms > LIMIT_WAIT_MS ? LIMIT_WAIT_MS : wait_ms, &answer);
+    code = errand_ask(&errand, "POST", 0, &answer);
+    if (code == 0 && answer.response != NULL)
+        code = wait_decided(cli, wait_ms, &answer);
     if (code != 0 || answer.response == NULL)
         return code;
     code = view_print(cli, &answer);
-    struct json_value status;
-    if (code == 0 && wait_ms > 0 &&
-        !(json_member(answer.root, "status", &status) && json_is(status, "committed")))
-        code = letter_exit(answer.root);
+    if (code == 0 && wait_ms > 0) {
+        struct json_value status;
+        bool committed = json_member(answer.root, "status", &status) && json_is(status, "committed");
+        code = committed ? EXIT_DONE : letter_exit(answer.root);
+    }
     cli_release(&answer);
     return code;
 }

@@ -84,8 +84,12 @@ static void a_half_message_says_whom_to_ask(void **state) {
     assert_int_equal(run("msg", "rollback", "h", "--reason", "declined", NULL), 0);
     assert_string_equal(script.asked, "POST /v1/messages/h/rollback");
     assert_string_equal(script.sent, "{\"reason\":\"declined\"}");
-    assert_int_equal(run("msg", "check", "h", "--wait", "2s", NULL), 7);
-    assert_string_equal(script.asked, "POST /v1/messages/h/check?wait=2000ms");
+    assert_int_equal(run("msg", "check", "h", NULL), 0);
+    assert_string_equal(script.asked, "POST /v1/messages/h/check");
+    assert_int_equal(run("msg", "check", "h", "--wait", "150ms", NULL), 7);
+    assert_string_equal(script.asked, "GET /v1/messages/h");
+    answer_with(200, "{\"id\":\"h\",\"status\":\"rolled_back\"}");
+    assert_int_equal(run("msg", "check", "h", "--wait", "5s", NULL), 10);
 }
 
 static void lists_are_filtered_and_teach(void **state) {

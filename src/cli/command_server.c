@@ -107,32 +107,49 @@ static void check_token(struct checkup *c) {
     stl_response_free(response);
 }
 
-/* How many a list that should be empty has, up to a page's end. */
-static void check_empty(struct checkup *c, const char *id, const char *path, const char *good,
-                        const char *bad, const char *advice) {
+/* A list that should have nothing that is in trouble. */
+struct roll_call {
+    const char *id, *path;
+    bool (*troubled)(struct json_value item); /* NULL: every item is */
+    const char *good, *bad, *advice;
+};
+
+static bool endpoint_troubled(struct json_value item) {
+    struct json_value health;
+    return !view_true(item, "enabled") || (json_member(item, "health", &health) && !json_is(health, "well"));
+}
+
+/* What this settled does not serve is passed over. */
+static void call_roll(struct checkup *c, const struct roll_call *roll) {
     stl_response *response = NULL;
     struct json_value root, items, item;
-    size_t length = 0, count = 0;
+    size_t length = 0, count = 0, seen = 0;
     char say[128];
-    if (probe(c, path, &response, NULL) == 0) {
+    if (probe(c, roll->path, &response, NULL) == 0) {
         const char *body = stl_response_body(response, &length);
         if (json_check(slice_of(body, length), &root, NULL) == 0 && json_member(root, "items", &items) &&
             items.kind == JSON_ARRAY) {
             struct json_cursor cursor = json_cursor_of(items);
-            while (json_element_next(&cursor, &item))
-                count++;
+            for (; json_element_next(&cursor, &item); seen++)
+                count += roll->troubled == NULL || roll->troubled(item);
         }
-        snprintf(say, sizeof say, "%zu%s %s", count, count >= 200 ? " or more" : "", bad);
-        found(c, id, count == 0, count == 0 ? good : say, advice);
+        snprintf(say, sizeof say, "%zu%s %s", count, count > 0 && seen >= 200 ? " or more" : "", roll->bad);
+        found(c, roll->id, count == 0, count == 0 ? roll->good : say, roll->advice);
     }
     stl_response_free(response);
 }
 
 static void check_attention(struct checkup *c) {
-    check_empty(c, "open", "/v1/transactions?attention=true&limit=200", "no transaction needs attention",
-                "need attention", "settle tx list --attention");
-    check_empty(c, "messages", "/v1/messages?attention=true&limit=200", "no message needs attention",
-                "need attention", "settle msg list --attention, settle dlq list");
+    static const struct roll_call rolls[] = {
+        { "open", "/v1/transactions?attention=true&limit=200", NULL, "no transaction needs attention",
+          "need attention", "settle tx list --attention" },
+        { "messages", "/v1/messages?attention=true&limit=200", NULL, "no message needs attention",
+          "need attention", "settle msg list --attention, settle dlq list" },
+        { "endpoint", "/v1/endpoints?limit=200", endpoint_troubled, "all endpoints of notifications are well",
+          "disabled or not answering", "settle endpoint list" },
+    };
+    for (size_t i = 0; i < sizeof rolls / sizeof *rolls; i++)
+        call_roll(c, &rolls[i]);
 }
 
 static void check_program(struct checkup *c) {

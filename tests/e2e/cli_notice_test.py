@@ -66,6 +66,7 @@ def test_endpoints_are_switched_and_get_a_secret():
     code(settle("endpoint", "disable", s.gid("e")), 2)
     has(code(settle("endpoint", "disable", s.gid("e"), "--reason", "moved"), 0).stdout, "disabled")
     has(next(x for x in code(settle("endpoint", "list", "--all"), 0).stdout.splitlines() if x.startswith(s.gid("e"))), "disabled", "moved")
+    has(code(settle("doctor"), 1).stdout, "disabled or not answering", "settle endpoint list")
     has(code(settle("endpoint", "enable", s.gid("e"), "--reason", "back"), 0).stdout, "enabled")
     rotated = json.loads(code(settle("endpoint", "rotate-secret", s.gid("e"), "--overlap", "1h", "--yes"), 0).stdout)
     need(rotated["secret"].startswith("whsec_") and rotated["secret"] not in first.stdout)

@@ -12,6 +12,8 @@
 #include "base/json.h"
 #include "cli/cli.h"
 
+struct listing;
+
 struct errand {
     struct cli *cli;
     struct buffer path, body;
@@ -43,7 +45,6 @@ int errand_ask(struct errand *e, const char *method, int wait_ms, struct cli_ans
 /* Send it and print what came of it in one line (view_print). */
 int errand_run(struct errand *e, const char *method);
 /* GET it and print the pages. */
-struct listing;
 int errand_list(struct errand *e, struct listing *listing);
 void errand_drop(struct errand *e);
 

@@ -152,7 +152,8 @@ void note_and_roll_back_as_checked(struct step *s) {
 void note_and_report(struct step *s) {
     const struct outlet *outlet = channel_outlet(parcel_judged(s)->channel);
     note(s);
-    publish_refusal(s, outlet);
+    if (!MUTANT(refusal_not_published))
+        publish_refusal(s, outlet);
 }
 
 void set_aside(struct step *s) {

@@ -146,6 +146,22 @@ static void settle_by_hand(struct step *s) {
     answer(s, REPLY_STATE, SLICE_NONE);
 }
 
+/* What people do to whole transactions by hand has another form for messages and notifications: they are not
+ * suspended, their channels are paused; they are not forced, they are committed or rolled back; and single
+ * deliveries are replayed, edited or discarded. */
+static bool refuse_by_hand(struct step *s) {
+    uint8_t kind = s->event->kind;
+    bool by_hand =
+        kind == EVENT_SUSPEND || kind == EVENT_RESUME || kind == EVENT_FORCE || kind == EVENT_RESOLVE;
+    if (!by_hand || s->transaction->message == NULL)
+        return false;
+    answer(s, REPLY_NOT_ALLOWED,
+           SLICE("not for messages and notifications: commit or roll it back, pause its subscription or "
+                 "endpoint, or "
+                 "replay, edit or discard single deliveries"));
+    return true;
+}
+
 static void (*const commands[EVENT_KIND_END])(struct step *s) = {
     [EVENT_SHOW] = show,
     [EVENT_REGISTER] = register_step,
@@ -198,7 +214,8 @@ void command_step(struct engine *e, const struct event *event, struct effects *e
         settle_interrupted(&s);
         leases_end(&s);
     }
-    commands[event->kind](&s);
+    if (!refuse_by_hand(&s))
+        commands[event->kind](&s);
     if (seat != NULL) {
         judge_deadline(&s); /* nothing new may start after it, whatever the command was */
         drive(&s);

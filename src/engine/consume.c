@@ -2,6 +2,7 @@
  * Source: ux.md (b), "Reliable message". */
 #include <assert.h>
 
+#include "engine/mutant.h"
 #include "engine/seat.h"
 
 static void answer(struct step *s, uint8_t kind, struct slice text) {
@@ -149,7 +150,7 @@ void leases_end(struct step *s) {
     for (struct parcel *p = s->seat->parcels; p != NULL; p = p->next) {
         const struct operation *o = &s->transaction->branches[p->branch].operation[p->role];
         if (p->state != PARCEL_OUT || p->lease_ms == 0 || p->lease_ms > s->event->now_ms ||
-            !owed_in_progress(o))
+            MUTANT(lease_forgotten) || !owed_in_progress(o))
             continue;
         s->branch = p->branch;
         s->role = p->role;

@@ -42,7 +42,9 @@ static uint64_t first_ms(const struct step *s) {
     const struct transaction *t = s->transaction;
     if (t->mode == MODE_MESSAGE)
         return s->event->now_ms + t->message->check_after_ms;
-    return t->mode == MODE_NOTICE ? s->event->now_ms + t->message->schedule_ms[0] : 0;
+    if (t->mode != MODE_NOTICE)
+        return 0;
+    return s->event->now_ms + (MUTANT(notice_early) ? 0 : t->message->schedule_ms[0]);
 }
 
 static void start(struct step *s, uint16_t branch, uint8_t role) {
@@ -120,6 +122,31 @@ static void drop_moot(struct step *s) {
     }
 }
 
+/* Whether a message's call that has not left this host is still wanted: a check-back until the decision, a
+ * delivery until it is acked or given up. */
+static bool is_wanted(const struct transaction *t, const struct operation *o, uint8_t role) {
+    return owed_in_progress(o) && (role != ROLE_FORWARD || t->decision == DECISION_NONE);
+}
+
+/* The same turn may bring the decision right after it allowed a check-back (reliability.md I-M3): what has
+ * not left stays here. */
+static void withdraw_unwanted(struct step *s) {
+    struct transaction *t = s->transaction;
+    if (t->message == NULL || s->seat->open_calls == 0)
+        return;
+    for (uint16_t i = 0; i < t->branch_count; i++)
+        for (uint8_t role = 0; role < ROLE_COUNT; role++) {
+            struct operation *o = &t->branches[i].operation[role];
+            if (!o->open || is_wanted(t, o, role) || MUTANT(check_after_decision) ||
+                !effects_withdraw(s->effects, t->id, i, role))
+                continue;
+            o->open = false;
+            s->seat->open_calls--;
+            s->engine->figures.calls_open--;
+            s->engine->figures.attempts--;
+        }
+}
+
 static bool wants_out(const struct operation *o, uint64_t now_ms) {
     if (o->open || o->interrupted)
         return false;
@@ -144,6 +171,7 @@ void drive(struct step *s) {
     struct transaction *t = s->transaction;
     while (!status_is_final(t->status) && (!t->suspended || MUTANT(suspended_still_calls))) {
         uint8_t status = t->status;
+        withdraw_unwanted(s);
         drop_moot(s);
         start_owed(s);
         if (t->status != status)

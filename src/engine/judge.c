@@ -4,9 +4,11 @@
 #include "engine/mutant.h"
 #include "engine/seat.h"
 
-static enum on meaning(uint8_t role, uint8_t verdict) {
+static enum on meaning(bool is_check, uint8_t role, uint8_t verdict) {
     bool forward = role == ROLE_FORWARD;
     if (MUTANT(timeout_is_refusal) && verdict == VERDICT_UNKNOWN)
+        verdict = VERDICT_REFUSED;
+    if (MUTANT(check_unknown_rolls_back) && is_check && verdict == VERDICT_UNKNOWN)
         verdict = VERDICT_REFUSED;
     if (MUTANT(working_is_done) && verdict == VERDICT_WORKING)
         verdict = VERDICT_DONE;
@@ -26,7 +28,8 @@ static void judge_notice(struct step *s, struct outcome *o) {
     const struct message_request *m = s->transaction->message;
     struct channel *c = parcel_of(s->seat, o->branch)->channel;
     bool wanted = o->verdict == VERDICT_DONE && (m->success_http == 0 || m->success_http == o->http) &&
-                  (m->success_body.length == 0 || slice_equal(slice_trim(o->body), m->success_body));
+                  (m->success_body.length == 0 || MUTANT(notice_body_ignored) ||
+                   slice_equal(slice_trim(o->body), m->success_body));
     if (o->http == 410)
         o->verdict = VERDICT_REFUSED;
     else if (o->verdict == VERDICT_REFUSED || (o->verdict == VERDICT_DONE && !wanted))
@@ -38,7 +41,10 @@ static void judge_notice(struct step *s, struct outcome *o) {
 /* The push went well, and the consumer acks by a call of its own: until then it holds the delivery. */
 static void judge_push(struct step *s, struct outcome *o) {
     struct parcel *p = parcel_of(s->seat, o->branch);
-    const struct outlet *outlet = channel_outlet(p->channel);
+    /* as it was sent: its consumer knows nothing of a later definition */
+    const struct outlet *outlet = p->version == NULL || MUTANT(later_definition_judges)
+                                      ? channel_outlet(p->channel)
+                                      : &p->version->definition.outlet;
     if (o->verdict != VERDICT_DONE || outlet->ack != ACK_CALL || s->event->kind != EVENT_OUTCOME)
         return;
     o->verdict = VERDICT_WORKING;
@@ -73,7 +79,8 @@ void judge(struct step *s, const struct outcome *given) {
         else
             judge_push(s, &copy);
     }
-    bool known = rule_obey(s, meaning(outcome->role, outcome->verdict));
+    bool is_check = s->transaction->mode == MODE_MESSAGE && outcome->role == ROLE_FORWARD;
+    bool known = rule_obey(s, meaning(is_check, outcome->role, outcome->verdict));
     assert(known); /* an operation that is in progress always has a rule */
     s->outcome = NULL;
 }

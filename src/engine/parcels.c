@@ -108,7 +108,7 @@ static void leave_lane(struct engine *e, struct parcel *p) {
         return;
     }
     struct parcel *first = lane_first(lane);
-    if (first->state != PARCEL_BEHIND)
+    if (first->state != PARCEL_BEHIND || MUTANT(lane_stops))
         return;
     make_ready(first);
     channel_wake(e, first->channel);
@@ -222,7 +222,8 @@ static void follow(struct engine *e, struct parcel *p, uint64_t now_ms) {
         return;
     if (p->state == PARCEL_OUT || p->dead)
         come_back(e, p);
-    if (p->dead && !channel_outlet(p->channel)->park_key)
+    if (p->dead && (!channel_outlet(p->channel)->park_key || MUTANT(park_ignored)) &&
+        !MUTANT(dead_blocks_key))
         leave_lane(e, p);
     if (p->state == PARCEL_WAITS && is_due(o, now_ms))
         offer(e, p);
@@ -250,11 +251,11 @@ uint64_t parcels_due(const struct seat *seat, uint64_t now_ms) {
     return at_ms;
 }
 
-/* All that keep an order; a dead one only where it parks its key. */
+/* Everything that is owed, in its order; a dead one only where it holds up its key. */
 static void enter_lanes(struct engine *e, struct channel *c) {
     for (struct chain *link = c->parcels.next; link != &c->parcels; link = link->next) {
         struct parcel *p = CHAIN_OWNER(link, struct parcel, in_channel);
-        if (!p->dead || channel_outlet(c)->park_key)
+        if (!p->dead || channel_outlet(c)->park_key || MUTANT(dead_blocks_key))
             enter_lane(e, p);
     }
 }
@@ -345,7 +346,8 @@ void parcels_recover(struct engine *e) {
             recover_seat(e, seat);
     for (struct chain *at = e->channels.next; at != &e->channels; at = at->next) {
         struct channel *c = CHAIN_OWNER(at, struct channel, channel);
-        sort(&c->parcels);
+        if (!MUTANT(place_forgotten))
+            sort(&c->parcels);
         enter_lanes(e, c);
     }
 }

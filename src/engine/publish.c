@@ -11,7 +11,7 @@ static void owe(struct step *s, const struct channel *c) {
     struct record r = {
         .kind = RECORD_DELIVERY,
         .id = ++s->engine->last_place,
-        .next_ms = m->delay_ms == 0 ? 0 : s->event->now_ms + m->delay_ms,
+        .next_ms = m->delay_ms == 0 || MUTANT(delay_ignored) ? 0 : s->event->now_ms + m->delay_ms,
         .text = c->version->definition.name,
     };
     step_put(s, &r);
@@ -27,8 +27,11 @@ void fan_out(struct step *s) {
             owe(s, c);
         return;
     }
-    for (const struct channel *c; (c = channel_of_topic(s->engine, m->head.topic, &cursor)) != NULL;)
+    for (const struct channel *c; (c = channel_of_topic(s->engine, m->head.topic, &cursor)) != NULL;) {
         owe(s, c);
+        if (MUTANT(one_subscription_only))
+            return;
+    }
 }
 
 /* "msg_" or "ntf_", the engine's id and 64 random bits: nobody has it, and it sorts by time. */
@@ -95,7 +98,7 @@ void send_outgoing(struct step *s) {
     struct slice from = add_origin(&text, "transaction", s);
     for (size_t i = 0; i < t->outgoing_count; i++) {
         const struct outgoing_request *o = &t->outgoing[i];
-        if (o->on_rollback != (t->decision == DECISION_ROLLBACK))
+        if (o->on_rollback != (t->decision == DECISION_ROLLBACK) && !MUTANT(sent_on_any_decision))
             continue;
         struct message_request m = o->message;
         m.origin = from;

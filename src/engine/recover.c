@@ -9,6 +9,8 @@
 
 /* Nothing is owed for it any more; what the journal still has of it is passed over. */
 static int final_row(struct engine *e, const struct stored_row *row, struct why *why) {
+    if (row->id > e->last_id)
+        e->last_id = row->id; /* also of a definition that was deleted */
     if (order_reserve(&e->final_rows) != 0)
         return why_set(why, ERR_MEMORY, "no memory for recovery");
     if (order_find(&e->final_rows, row->id) == NULL)
@@ -17,8 +19,6 @@ static int final_row(struct engine *e, const struct stored_row *row, struct why 
 }
 
 static int transaction_row(struct engine *e, const struct stored_row *row, struct why *why) {
-    if (row->id > e->last_id)
-        e->last_id = row->id;
     if (row->final)
         return final_row(e, row, why);
     if (seat_reserve(e) != 0)
@@ -148,6 +148,7 @@ static void mark_interrupted(struct transaction *t, uint64_t until_ms) {
                 t->mode != MODE_NOTICE; /* its attempts are recorded one by one, right before they are made */
             o->interrupted = o->status == OPERATION_RUNNING || (waits && o->next_ms <= until_ms);
             o->interrupted &= !MUTANT(recovery_forgets_calls);
+            o->interrupted &= !MUTANT(notice_not_counted) || t->mode != MODE_NOTICE;
         }
 }
 

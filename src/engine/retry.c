@@ -63,7 +63,7 @@ static bool has_own_patience(const struct step *s, const struct retry_policy *po
     if (policy->for_ms == 0 || policy->then != GIVE_UP_ROLLBACK)
         return false;
     if (t->mode == MODE_MESSAGE)
-        return s->role == ROLE_CONFIRM;
+        return s->role == ROLE_CONFIRM && !MUTANT(patience_ignored);
     return t->status == STATUS_ACTIVE && s->role == ROLE_FORWARD;
 }
 

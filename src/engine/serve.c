@@ -3,6 +3,7 @@
 #include <assert.h>
 
 #include "base/limits.h"
+#include "engine/mutant.h"
 #include "engine/seat.h"
 
 enum {
@@ -15,9 +16,9 @@ enum {
 
 static bool may_send(const struct channel *c) {
     const struct definition *d = &c->version->definition;
-    uint32_t most = c->probing ? 1 : d->outlet.concurrency;
-    return !d->paused && d->outlet.url.length > 0 && !chain_empty(&c->ready) && c->out < most &&
-           c->probe.place == 0;
+    uint32_t most = MUTANT(concurrency_ignored) ? UINT32_MAX : c->probing ? 1 : d->outlet.concurrency;
+    return (!d->paused || MUTANT(paused_is_sent)) && d->outlet.url.length > 0 && !chain_empty(&c->ready) &&
+           c->out < most && c->probe.place == 0;
 }
 
 void channel_wake(struct engine *e, struct channel *c) {
@@ -116,7 +117,7 @@ static void lease(struct engine *e, const struct event *event, struct effects *e
     struct event turn = turn_of(event);
     step_begin(&s, e, &turn, effects, p->seat);
     if (take_out(&s, p)) {
-        p->lease_ms = pulled.until_ms;
+        p->lease_ms = MUTANT(leased_twice) ? event->now_ms + 1 : pulled.until_ms;
         pulled.transaction = s.transaction;
         int result = effects_pulled(effects, &pulled);
         assert(result == 0);

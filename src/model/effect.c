@@ -1,5 +1,7 @@
 #include "model/effect.h"
 
+#include <string.h>
+
 #include "base/err.h"
 
 void effects_init(struct effects *e, size_t entries_max) {
@@ -50,6 +52,19 @@ int effects_call(struct effects *e, const struct call *call) {
 void effects_cut_calls(struct effects *e, size_t count) {
     buffer_cut(&e->call_bytes, count * sizeof(struct call));
     look(e);
+}
+
+bool effects_withdraw(struct effects *e, uint64_t transaction, uint16_t branch, uint8_t role) {
+    for (size_t i = e->call_count; i > 0; i--) {
+        struct call *call = &e->calls[i - 1];
+        if (call->transaction != transaction || call->branch != branch || call->role != role)
+            continue;
+        memmove(call, call + 1, (e->call_count - i) * sizeof *call);
+        buffer_cut(&e->call_bytes, e->call_bytes.length - sizeof *call);
+        look(e);
+        return true;
+    }
+    return false;
 }
 
 int effects_change(struct effects *e, const struct change *change) {

@@ -88,6 +88,8 @@ void effects_done(struct effects *e);
 void effects_clear(struct effects *e);      /* a new turn: everything */
 void effects_clear_step(struct effects *e); /* a new step: reply, changes, load */
 int effects_call(struct effects *e, const struct call *call);
+/* Take back a call that was added and has not left: true when this turn has it. */
+bool effects_withdraw(struct effects *e, uint64_t transaction, uint16_t branch, uint8_t role);
 int effects_pulled(struct effects *e, const struct pulled *pulled);
 void effects_cut_calls(struct effects *e, size_t count); /* forget all calls but the first ones */
 int effects_change(struct effects *e, const struct change *change);

@@ -20,6 +20,7 @@ enum dice_stream {
     DICE_CLIENT,
     DICE_OPERATOR,
     DICE_ENGINE, /* the fresh number inside every event */
+    DICE_POST,   /* messages, notifications and their channels */
     DICE_STREAMS,
 };
 

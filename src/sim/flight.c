@@ -2,7 +2,10 @@
 
 #include <assert.h>
 
+#include "sim/post_witness.h"
 #include "sim/sim_client.h"
+#include "sim/sim_consumer.h"
+#include "sim/sim_producer.h"
 #include "sim/sometimes.h"
 #include "sim/world.h"
 
@@ -42,8 +45,8 @@ static void hear(struct world *w, struct flight *f, const struct sim_answer *a) 
     }
     w->driver.calls_open--;
     if (a->retry_after_ms > 0)
-        f->plan->deeds[f->branch].busy_until_us[f->role] = w->now_us + a->retry_after_ms * UINT64_C(1000);
-    f->plan->deeds[f->branch].open[f->role]--;
+        *f->busy_until_us = w->now_us + a->retry_after_ms * UINT64_C(1000);
+    --*f->open;
     arrival.outcome = (struct outcome){
         .transaction = f->transaction,
         .branch = f->branch,
@@ -79,23 +82,51 @@ static void come_back(struct world *w, void *subject, uint64_t number) {
     hear(w, back->flight, &back->answer);
 }
 
+static struct sim_answer receive_post(struct world *w, struct flight *f, uint8_t reaction) {
+    struct sim_participant *to = &w->participants[f->participant];
+    struct sim_answer a = { .verdict = VERDICT_UNKNOWN, .body = SLICE("connection refused") };
+
+    if (!world_calm(w) && dice_chance(world_dice(w, DICE_PARTICIPANT), w->swarm.down))
+        to->down_until_us = w->now_us + w->swarm.down_ms * 1000;
+    if (to->down_until_us > w->now_us && !world_calm(w)) {
+        SOMETIMES(participant_down);
+        return a;
+    }
+    if (f->delivery != NULL)
+        return sim_consumer_receive(w, f->delivery, f->by_call, f->timeout_ms, reaction);
+    if (f->post->mode == MODE_NOTICE)
+        return sim_endpoint_receive(w, f->post, f->timeout_ms, reaction);
+    return sim_producer_check(w, f->post, reaction);
+}
+
+static struct sim_answer receive(struct world *w, struct flight *f, uint8_t reaction) {
+    struct deed *deed;
+    struct sim_answer a;
+    uint32_t effects_before;
+
+    if (f->plan == NULL)
+        return receive_post(w, f, reaction);
+    deed = &f->plan->deeds[f->branch];
+    effects_before = deed->effects[f->role];
+    a = sim_participant_receive(w, f->plan, f->branch, f->role, f->body, f->timeout_ms, reaction);
+    if (f->answered && deed->effects[f->role] > effects_before)
+        SOMETIMES(call_effect_late);
+    return a;
+}
+
 static void arrive(struct world *w, void *subject, uint64_t number) {
     struct flight *f = subject;
-    struct deed *deed = &f->plan->deeds[f->branch];
-    struct sim_participant *to = &w->participants[deed->participant];
-    uint32_t effects_before = deed->effects[f->role];
+    struct sim_participant *to = &w->participants[f->participant];
     struct returning *back;
 
     if (world_failed(w))
         return;
     back = world_take(w, 1, sizeof *back);
     back->flight = f;
-    back->answer = sim_participant_receive(w, f->plan, f->branch, f->role, f->body, f->timeout_ms,
-                                           number == 0 ? f->reaction : (uint8_t)REACT_WELL);
-    if (f->answered && deed->effects[f->role] > effects_before)
-        SOMETIMES(call_effect_late);
-    world_say(w, "    %.*s.b%u role %u attempt %u arrives: %s", SLICE_PRINT(f->plan->gid), f->branch, f->role,
-              f->attempt, verdict_word(back->answer.verdict));
+    back->answer = receive(w, f, number == 0 ? f->reaction : (uint8_t)REACT_WELL);
+    world_say(w, "    %.*s.b%u role %u attempt %u arrives: %s",
+              SLICE_PRINT(f->plan == NULL ? f->post->gid : f->plan->gid), f->branch, f->role, f->attempt,
+              verdict_word(back->answer.verdict));
     if (back->answer.cut || is_lost(w)) {
         SOMETIMES(answer_lost);
         return;
@@ -137,16 +168,21 @@ static bool fails_here(struct world *w, struct flight *f) {
     return false;
 }
 
+static uint8_t reaction_to(struct world *w, struct flight *f) {
+    if (f->plan != NULL)
+        return sim_participant_reaction(w, f->plan, f->branch, f->role);
+    return sim_consumer_reaction(w, f->delivery != NULL ? &f->delivery->errand : &f->post->call, true);
+}
+
 static void launch(struct world *w, struct flight *f) {
-    struct deed *deed = &f->plan->deeds[f->branch];
-    struct sim_participant *to = &w->participants[deed->participant];
+    struct sim_participant *to = &w->participants[f->participant];
     struct dice *d = world_dice(w, DICE_NETWORK);
     uint64_t timeout_us = f->timeout_ms * UINT64_C(1000);
     uint64_t delay_us = one_way_us(w, to);
     bool twice = dice_chance(d, w->swarm.duplicate);
 
     f->sent_us = w->now_us;
-    f->reaction = sim_participant_reaction(w, f->plan, f->branch, f->role);
+    f->reaction = reaction_to(w, f);
     if (fails_here(w, f))
         return;
     world_plan(w, timeout_us, time_out, f, 0);
@@ -163,10 +199,46 @@ static void launch(struct world *w, struct flight *f) {
     }
 }
 
-void flight_send(struct world *w, struct plan *p, const struct call *call) {
+static bool by_call(const struct world *w, const struct call *call) {
+    for (size_t i = w->driver.emission_count; i > 0; i--) {
+        const struct emission *e = &w->driver.emissions[i - 1];
+
+        if (e->transaction == call->transaction && e->branch == call->branch && e->attempt == call->attempt)
+            return e->by_call;
+    }
+    return false;
+}
+
+/* Whose call it is, and where it goes. */
+static void address(struct world *w, struct flight *f, const struct call *call) {
+    struct sim_channel *c;
+    struct errand *errand;
+
+    f->plan = plan_find(w, call->gid);
+    if (f->plan != NULL) {
+        struct deed *deed = &f->plan->deeds[call->branch];
+
+        f->participant = deed->participant;
+        f->open = &deed->open[call->role];
+        f->busy_until_us = &deed->busy_until_us[call->role];
+        return;
+    }
+    f->post = post_find(w, call->gid);
+    f->delivery = call->role == ROLE_CONFIRM ? post_delivery_at(f->post, call->branch) : NULL;
+    f->by_call = f->delivery != NULL && by_call(w, call);
+    c = f->post->mode == MODE_NOTICE ? channel_named(w, DEFINITION_ENDPOINT, call->branch_id)
+        : f->delivery != NULL        ? f->delivery->channel
+                                     : NULL;
+    f->participant = c == NULL ? f->post->producer.participant : c->participant;
+    errand = post_errand_of(f->post, call->branch, call->role);
+    f->open = &errand->open;
+    f->busy_until_us = &errand->busy_until_us;
+}
+
+void flight_send(struct world *w, const struct call *call) {
     struct flight *f = world_take(w, 1, sizeof *f);
 
-    f->plan = p;
+    address(w, f, call);
     f->transaction = call->transaction;
     f->life = w->driver.life;
     f->branch = call->branch;
@@ -175,7 +247,7 @@ void flight_send(struct world *w, struct plan *p, const struct call *call) {
     f->timeout_ms = call->timeout_ms;
     f->body = world_text(w, "%.*s", SLICE_PRINT(call->body));
     w->driver.calls_open++;
-    p->deeds[call->branch].open[call->role]++;
+    ++*f->open;
     launch(w, f);
 }
 
@@ -185,6 +257,7 @@ void flight_send_own(struct world *w, struct plan *p, uint16_t branch, uint32_t 
 
     SOMETIMES(client_called);
     f->plan = p;
+    f->participant = p->deeds[branch].participant;
     f->branch = branch;
     f->role = ROLE_FORWARD;
     f->attempt = attempt;

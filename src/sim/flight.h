@@ -14,9 +14,17 @@
 
 struct world;
 struct plan;
+struct post;
+struct delivery;
 
 struct flight {
-    struct plan *plan;
+    struct plan *plan; /* NULL: of a post */
+    struct post *post;
+    struct delivery *delivery; /* NULL: a check-back or a notification */
+    bool by_call;              /* the delivery is to be acked by a call */
+    uint32_t *open;            /* the calls of this kind that are out, and until when its receiver */
+    uint64_t *busy_until_us;   /* wants no more of them; NULL: a client sent it */
+    uint16_t participant;
     uint64_t transaction;
     uint32_t life; /* the coordinator's when it was sent; 0: a client sent it */
     uint16_t branch;
@@ -31,7 +39,7 @@ struct flight {
 };
 
 /* The coordinator's calls. */
-void flight_send(struct world *w, struct plan *p, const struct call *call);
+void flight_send(struct world *w, const struct call *call);
 /* A client's own call of a forward operation; sim_client_answered hears of it. */
 void flight_send_own(struct world *w, struct plan *p, uint16_t branch, uint32_t attempt);
 

@@ -5,6 +5,7 @@
 
 #include "base/hash.h"
 #include "base/limits.h"
+#include "sim/post_invariants.h"
 #include "sim/sim_recovery.h"
 #include "sim/sim_taken_back.h"
 #include "sim/sometimes.h"
@@ -27,18 +28,19 @@ void invariants_step(struct world *w, const struct effects *effects, size_t call
         w->figures.unfinished_max_seen = figures.unfinished;
     /* The limit is for new work; what was accepted may grow over it, within reason: after
      * a restart also what is finished and still in the journal. */
-    if (figures.memory_used > 4 * w->swarm.memory_max + w->plan_count * UINT64_C(64) * 1024)
+    if (figures.memory_used >
+        4 * w->swarm.memory_max + (w->plan_count + w->post_count + 1) * UINT64_C(64) * 1024)
         world_fail(w, FAILURE_CORRECTNESS, "I-R1", "the memory limit is passed");
     if (figures.calls_open == w->swarm.calls_max)
         SOMETIMES(calls_waited);
     for (size_t i = calls_before; i < effects->call_count; i++) {
-        const struct transaction *t =
-            engine_find(w->driver.engine, STORED_TRANSACTION, SLICE("default"), effects->calls[i].gid);
+        const struct transaction *t = engine_by_id(w->driver.engine, effects->calls[i].transaction);
 
         if (t == NULL || t->suspended)
             world_fail(w, FAILURE_CORRECTNESS, "suspend", "%.*s is called while suspended",
                        SLICE_PRINT(effects->calls[i].gid));
     }
+    post_invariants_step(w, effects, calls_before);
 }
 
 /* ---- at a send ---- */
@@ -82,9 +84,14 @@ static void check_pace(struct world *w, struct plan *p, const struct call *call)
 
 void invariants_call(struct world *w, const struct call *call) {
     struct plan *p = plan_find(w, call->gid);
+    struct post *post = p == NULL ? post_find(w, call->gid) : NULL;
     const char *missing;
     struct deed *deed;
 
+    if (post != NULL) {
+        post_invariants_call(w, post, call);
+        return;
+    }
     if (p == NULL || call->branch >= p->branch_count) {
         world_fail(w, FAILURE_CORRECTNESS, "I-G3", "a call that belongs to nothing");
         return;
@@ -252,6 +259,10 @@ static void check_taken_back(struct world *w, const struct ask *ask, const struc
 void invariants_answer(struct world *w, const struct ask *ask, const struct told *told) {
     struct plan *p = ask->plan;
 
+    if (p == NULL) {
+        post_invariants_answer(w, ask, told);
+        return;
+    }
     if (told->kind == 0 || told->event != ask->kind) {
         untrue(w, ask, told, "G11", "no answer");
         return;
@@ -296,23 +307,33 @@ static uint64_t records_digest(const struct transaction *t) {
 }
 
 /* What may be shown meanwhile is what is durable, record by record. */
+static void check_shown(struct world *w, const struct transaction *t) {
+    const struct plan *plan = plan_of_id(w, t->id);
+    const struct post *post = plan == NULL ? post_of_id(w, t->id) : NULL;
+    uint32_t seq = plan != NULL ? plan->witness.seq : post != NULL ? post->witness.seq : 0;
+    uint64_t digest = plan != NULL ? plan->witness.digest : post != NULL ? post->witness.digest : 0;
+    const struct transaction *durable;
+    int code = engine_find_durable(w->driver.engine, t->id, &durable);
+
+    if (code != (seq == 0 ? ERR_AGAIN : 0))
+        world_fail(w, FAILURE_CORRECTNESS, "I-G2", "%.*s: asked for what is durable: %s", SLICE_PRINT(t->gid),
+                   err_text(code));
+    else if (seq > 0 && (durable->seq != seq || records_digest(durable) != digest))
+        world_fail(w, FAILURE_CORRECTNESS, "I-G2", "%.*s shows %u records, %u are durable",
+                   SLICE_PRINT(t->gid), durable->seq, seq);
+}
+
 void invariants_no_space(struct world *w) {
-    struct engine *e = w->driver.engine;
-    uint64_t before = UINT64_MAX;
+    static const uint8_t kinds[] = { STORED_TRANSACTION, STORED_MESSAGE, STORED_NOTICE };
 
-    for (const struct transaction *t; (t = engine_walk(e, STORED_TRANSACTION, before, false)) != NULL;) {
-        const struct plan *p = plan_of_id(w, t->id);
-        const struct transaction *durable;
-        int code = engine_find_durable(e, t->id, &durable);
+    for (size_t i = 0; i < sizeof kinds; i++) {
+        uint64_t before = UINT64_MAX;
 
-        before = t->id;
-        if (code != (p == NULL ? ERR_AGAIN : 0))
-            world_fail(w, FAILURE_CORRECTNESS, "I-G2", "%.*s: asked for what is durable: %s",
-                       SLICE_PRINT(t->gid), err_text(code));
-        else if (p != NULL &&
-                 (durable->seq != p->witness.seq || records_digest(durable) != p->witness.digest))
-            world_fail(w, FAILURE_CORRECTNESS, "I-G2", "%.*s shows %u records, %u are durable",
-                       SLICE_PRINT(t->gid), durable->seq, p->witness.seq);
+        for (const struct transaction *t;
+             (t = engine_walk(w->driver.engine, kinds[i], before, false)) != NULL;) {
+            before = t->id;
+            check_shown(w, t);
+        }
     }
 }
 
@@ -343,7 +364,7 @@ void invariants_taken_back(struct world *w, struct id_set set) {
 
     engine_figures(e, &f);
     for (size_t i = 0; i < set.count; i++)
-        if (plan_of_id(w, set.ids[i]) != NULL)
+        if (plan_of_id(w, set.ids[i]) != NULL || post_of_id(w, set.ids[i]) != NULL)
             world_fail(w, FAILURE_CORRECTNESS, "P1", "what is durable was taken back");
     for (size_t i = 0; i < sizeof kinds; i++) {
         uint64_t before = UINT64_MAX;
@@ -392,6 +413,7 @@ static void check_recovered(struct world *w, const struct engine *e, struct plan
 void invariants_recovered(struct world *w, const struct engine *e) {
     for (uint32_t i = 0; i < w->plan_count && !world_failed(w); i++)
         check_recovered(w, e, &w->plans[i]);
+    post_invariants_recovered(w, e);
 }
 
 /* ---- at the end ---- */
@@ -427,7 +449,7 @@ bool invariants_all_final(struct world *w) {
     for (uint32_t i = 0; i < w->plan_count; i++)
         if (!is_at_rest(w, &w->plans[i]))
             return false;
-    return true;
+    return post_invariants_all_final(w);
 }
 
 static void wrong(struct world *w, const struct plan *p, uint16_t branch, const char *invariant,
@@ -560,6 +582,7 @@ void invariants_end(struct world *w) {
             w->figures.stuck++;
     }
     check_money(w);
+    post_invariants_end(w);
     if (w->driver.engine == NULL || w->figures.stuck > 0)
         return;
     engine_figures(w->driver.engine, &figures);
@@ -570,128 +593,4 @@ void invariants_end(struct world *w) {
     /* Remembered answers are due in 24 hours. */
     if (engine_due(w->driver.engine) < world_clock_ms(w) + UINT64_C(3600) * 1000)
         world_fail(w, FAILURE_CORRECTNESS, "I-R1", "all is final, yet something is due");
-}
-
-/* ---- cold restarts ---- */
-
-static uint64_t mix(uint64_t digest, uint64_t number) {
-    return (digest ^ number) * UINT64_C(0x9e3779b97f4a7c15) ^ (digest >> 29);
-}
-
-static uint64_t state_digest(const struct transaction *t) {
-    uint64_t digest = mix(t->id, t->seq);
-
-    digest = mix(digest, (uint64_t)t->status << 16 | (uint64_t)t->decision << 8 | t->cause);
-    digest = mix(digest, t->suspended);
-    digest = mix(digest, t->deadline_ms);
-    for (uint16_t i = 0; i < t->branch_count; i++)
-        for (int role = 0; role < ROLE_COUNT; role++) {
-            const struct operation *o = &t->branches[i].operation[role];
-
-            digest = mix(digest, (uint64_t)o->status << 24 | (uint64_t)o->ever_unknown << 2 |
-                                     (uint64_t)o->ever_working << 1 | o->not_done);
-            digest = mix(digest, (uint64_t)o->attempt << 32 | o->failures);
-            digest = mix(digest, o->next_ms);
-            digest = mix(digest, o->attention_ms);
-        }
-    return digest;
-}
-
-uint64_t invariants_digest(struct world *w, const struct engine *e, const struct sim_store *store) {
-    uint64_t digest = 0;
-
-    for (uint32_t i = 0; i < w->plan_count; i++) {
-        const struct plan *p = &w->plans[i];
-        const struct transaction *t = engine_find(e, STORED_TRANSACTION, SLICE("default"), p->gid);
-        const struct stored_row *row = sim_store_row(store, STORED_TRANSACTION, p->witness.id);
-        struct buffer image;
-
-        buffer_init(&image, SIZE_MAX / 2);
-        if (t != NULL) {
-            transaction_image(t, &image);
-            digest = mix(digest, hash_stable(buffer_slice(&image)));
-            if (!status_is_final(t->status))
-                digest = mix(digest, state_digest(t));
-        } else if (row != NULL) {
-            digest = mix(digest, hash_stable(row->image));
-        }
-        buffer_done(&image);
-    }
-    return digest;
-}
-
-/* Fold everything there is, as a driver would, until nothing is left to fold. */
-static void fold_everything(struct engine *e, struct sim_store *store) {
-    struct stored_row rows[8];
-    struct arena arena;
-    size_t count;
-
-    arena_init(&arena, 16 * 1024, 64 * 1024 * 1024);
-    while ((count = engine_fold(e, UINT64_MAX, rows, 8, 1024 * 1024, &arena)) > 0) {
-        sim_store_fold(store, rows, count);
-        sim_store_fold_done(store);
-        engine_folded(e);
-        arena_reset(&arena);
-    }
-    sim_store_trim(store, engine_trim_point(e));
-    arena_done(&arena);
-}
-
-/* H12: the audit chain has no gap, and each line is bound to the one before it. */
-static void check_audit(struct world *w, const struct sim_store *store) {
-    uint8_t hash[32] = { 0 };
-    const struct stored_row *row;
-
-    for (uint64_t id = 1; (row = sim_store_row(store, STORED_AUDIT, id)) != NULL; id++) {
-        struct audit_entry line;
-
-        if (audit_decode(row->image, &line) != 0 || !line.chained ||
-            memcmp(line.hash_before, hash, 32) != 0) {
-            world_fail(w, FAILURE_CORRECTNESS, "H12", "audit line %llu is not bound to the one before it",
-                       (unsigned long long)id);
-            return;
-        }
-        memcpy(hash, line.hash, sizeof hash);
-        w->figures.audit_lines++;
-    }
-    for (size_t i = 0; i < store->rows.count; i++)
-        if (store->rows.at[i].row.kind == STORED_AUDIT && store->rows.at[i].row.id > w->figures.audit_lines)
-            world_fail(
-                w, FAILURE_CORRECTNESS, "H12", "the audit chain ends at %llu, but there is a line %llu",
-                (unsigned long long)w->figures.audit_lines, (unsigned long long)store->rows.at[i].row.id);
-}
-
-void invariants_cold(struct world *w) {
-    uint64_t before = invariants_digest(w, w->driver.engine, &w->store), first = 0, second = 0, folded = 0;
-    struct sim_store copy;
-    struct engine *e;
-
-    sim_store_copy(&copy, &w->store);
-    e = sim_recovery_run(w, &copy);
-    if (e != NULL) {
-        first = invariants_digest(w, e, &copy);
-        fold_everything(e, &copy);
-        engine_free(e);
-        check_audit(w, &copy);
-        if (copy.broken != NULL)
-            world_fail(w, FAILURE_CORRECTNESS, "G2", "store: %s", copy.broken);
-        else if (copy.batch_count > 0)
-            world_fail(w, FAILURE_CORRECTNESS, "I-R1", "everything is folded, yet the journal keeps batches");
-    }
-    if (!world_failed(w) && (e = sim_recovery_run(w, &copy)) != NULL) {
-        folded = invariants_digest(w, e, &copy);
-        engine_free(e);
-    }
-    if (!world_failed(w) && (e = sim_recovery_run(w, &w->store)) != NULL) {
-        second = invariants_digest(w, e, &w->store);
-        engine_free(e);
-    }
-    sim_store_done(&copy);
-    if (world_failed(w))
-        return;
-    if (first != before || second != before || folded != before)
-        world_fail(w, FAILURE_CORRECTNESS, "I-G8",
-                   "states differ: live %llx, recovered %llx %llx, folded %llx", (unsigned long long)before,
-                   (unsigned long long)first, (unsigned long long)second, (unsigned long long)folded);
-    w->digest ^= before;
 }

@@ -6,8 +6,7 @@
 #include "base/hash.h"
 #include "sim/world.h"
 
-/* Fingerprints only have to differ when the requests do. */
-static void make_fingerprint(uint8_t out[32], uint32_t number, uint32_t variant) {
+void plan_fingerprint(uint8_t out[32], uint32_t number, uint32_t variant) {
     for (uint32_t i = 0; i < 4; i++) {
         uint64_t mixed[3] = { number, variant, i };
         uint64_t hash = hash_stable(slice_of((const char *)mixed, sizeof mixed));
@@ -174,7 +173,7 @@ static void take_identity(struct world *w, struct plan *p, uint32_t number) {
     p->request.namespace_name = SLICE("default");
     p->request.gid = p->gid;
     p->request.principal = SLICE("client");
-    make_fingerprint(p->request.fingerprint, number, 0);
+    plan_fingerprint(p->request.fingerprint, number, 0);
     (void)w;
 }
 
@@ -182,7 +181,7 @@ static void take_identity(struct world *w, struct plan *p, uint32_t number) {
 static void make_other(struct world *w, struct plan *p) {
     p->other = p->request;
     p->other.name = world_text(w, "other");
-    make_fingerprint(p->other.fingerprint, p->number, 1);
+    plan_fingerprint(p->other.fingerprint, p->number, 1);
 }
 
 static void make_room(struct world *w, struct plan *p, uint16_t branch_count) {
@@ -190,7 +189,7 @@ static void make_room(struct world *w, struct plan *p, uint16_t branch_count) {
     p->deeds = world_take(w, branch_count, sizeof *p->deeds);
     p->branch_fingerprints = world_take(w, branch_count + 1u, sizeof *p->branch_fingerprints);
     for (uint16_t i = 0; i <= branch_count; i++)
-        make_fingerprint(p->branch_fingerprints[i], p->number, 100u + i);
+        plan_fingerprint(p->branch_fingerprints[i], p->number, 100u + i);
 }
 
 static void give_branches(struct world *w, struct plan *p, struct branch_request *branches) {

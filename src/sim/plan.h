@@ -141,6 +141,9 @@ struct plan_shape {
 };
 void plan_shape(struct world *w, struct plan *p, uint32_t number, const struct plan_shape *shape);
 
+/* Fingerprints only have to differ when the requests do. */
+void plan_fingerprint(uint8_t out[32], uint32_t number, uint32_t variant);
+
 /* The plan of this gid, or NULL. */
 struct plan *plan_find(struct world *w, struct slice gid);
 /* The plan whose durable record carries this id, or NULL. */

@@ -182,7 +182,9 @@ static const struct scenario scenarios[] = {
 };
 
 const struct scenario *scenario_at(size_t index) {
-    return index < sizeof scenarios / sizeof *scenarios ? &scenarios[index] : NULL;
+    const size_t count = sizeof scenarios / sizeof *scenarios;
+
+    return index < count ? &scenarios[index] : post_scenario_at(index - count);
 }
 
 static void write_scripts(const struct scenario *s, struct plan *p) {
@@ -216,6 +218,10 @@ static void plan_extras(struct world *w, const struct scenario *s, struct plan *
 static void check_ending(const struct scenario *s, struct world *w, const struct crash_orders *orders) {
     const struct witness *t = &w->plans[0].witness;
 
+    if (s->post != NULL)
+        post_scene_check(w, s->post, orders->first == 0);
+    if (s->shape.gid == NULL)
+        return;
     if (orders->first == 0 && s->end != 0 && t->status != s->end)
         world_fail(w, FAILURE_CORRECTNESS, "scenario", "%s ends %s, not %s", s->name, status_word(t->status),
                    status_word(s->end));
@@ -252,12 +258,18 @@ void scenario_run(const struct scenario *s, const struct crash_orders *orders, F
     w.orders = *orders;
     w.orders.prescribed = true;
     w.restart_ms = s->restart_ms;
-    w.plan_count = 1;
     w.plans = world_take(&w, 1, sizeof *w.plans);
-    plan_shape(&w, &w.plans[0], 0, &s->shape);
-    write_scripts(s, &w.plans[0]);
-    sim_client_begin(&w, &w.plans[0]);
-    plan_extras(&w, s, &w.plans[0]);
+    if (s->shape.gid != NULL) {
+        w.plan_count = 1;
+        plan_shape(&w, &w.plans[0], 0, &s->shape);
+        write_scripts(s, &w.plans[0]);
+    }
+    if (s->post != NULL)
+        post_scene_build(&w, s->post);
+    if (s->shape.gid != NULL) {
+        sim_client_begin(&w, &w.plans[0]);
+        plan_extras(&w, s, &w.plans[0]);
+    }
     world_run(&w);
     check_ending(s, &w, orders);
     trial_judge(&w, out);

@@ -1,5 +1,6 @@
-/* Scenarios: small worlds of one transaction in which every call's fate is written down and nothing is left
- * to chance. The crash sweep runs each with a crash at every point (reliability.md section c). */
+/* Scenarios: small worlds of one transaction, or of a few messages and notifications, in which every call's
+ * fate is written down and nothing is left to chance. The crash sweep runs each with a crash at every point
+ * (reliability.md section c). */
 #ifndef SIM_SCENARIO_H
 #define SIM_SCENARIO_H
 
@@ -7,6 +8,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "sim/post_scenario.h"
 #include "sim/trial.h"
 #include "sim/world.h"
 
@@ -36,8 +38,9 @@ struct scenario_extra {
 
 struct scenario {
     const char *name;
-    struct plan_shape shape;
-    uint8_t end; /* enum status without any crash; 0: more than one is right */
+    struct plan_shape shape;       /* gid NULL: no transaction */
+    const struct post_scene *post; /* messages and notifications, see post_scenario.h */
+    uint8_t end;                   /* enum status without any crash; 0: more than one is right */
     uint32_t restart_ms;
     struct scenario_script scripts[SCENARIO_SCRIPTS_MAX];
     struct scenario_extra extras[SCENARIO_EXTRAS_MAX];

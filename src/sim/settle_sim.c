@@ -6,6 +6,7 @@
 
 #include "engine/mutant.h"
 #include "sim/campaign.h"
+#include "sim/races.h"
 #include "sim/rules_page.h"
 #include "sim/shrink.h"
 #include "sim/sweep.h"
@@ -20,6 +21,7 @@ static const char usage[] =
     "       settle-sim --sweep [NAME]      a crash at every point of every scenario, and another one while "
     "recovering\n"
     "       settle-sim --scenario NAME [crash=P/OUTCOME[,Q/OUTCOME]]   one of them, in words\n"
+    "       settle-sim --races             every interleaving of producer, check-back and crash\n"
     "       settle-sim --script [--rewrite] FILE...   transcripts: tests/script/*.txt\n"
     "       settle-sim --list-mutants      name and mistake of each\n"
     "       settle-sim --rules             the engine's rules as a page (docs/rules.md)\n"
@@ -36,6 +38,7 @@ enum command {
     COMMAND_REGRESS,
     COMMAND_SWEEP,
     COMMAND_SCENARIO,
+    COMMAND_RACES,
     COMMAND_SCRIPT,
     COMMAND_LIST_MUTANTS,
     COMMAND_RULES,
@@ -61,6 +64,7 @@ static const struct option options[] = {
     { "regress", required_argument, NULL, COMMAND_REGRESS },
     { "sweep", optional_argument, NULL, COMMAND_SWEEP },
     { "scenario", required_argument, NULL, COMMAND_SCENARIO },
+    { "races", no_argument, NULL, COMMAND_RACES },
     { "script", no_argument, NULL, COMMAND_SCRIPT },
     { "rewrite", no_argument, NULL, 'r' },
     { "list-mutants", no_argument, NULL, COMMAND_LIST_MUTANTS },
@@ -192,6 +196,8 @@ int main(int count, char **words) {
         return sweep_run(a.subject, a.campaign.jobs, a.campaign.quiet);
     case COMMAND_SCENARIO:
         return sweep_show(a.subject, a.crash);
+    case COMMAND_RACES:
+        return races_run(a.campaign.jobs);
     case COMMAND_SCRIPT:
         return transcript_run(a.paths, a.path_count, a.rewrite) == 0 ? CAMPAIGN_GOOD : CAMPAIGN_CORRECTNESS;
     case COMMAND_LIST_MUTANTS:

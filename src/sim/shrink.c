@@ -72,21 +72,18 @@ static bool halve_horizon(struct shrinking *s) {
 
 int shrink_run(const struct trial *from) {
     struct shrinking s = { .best = *from };
-    struct swarm swarm;
     uint32_t left = 0;
-
-    swarm_draw(&swarm, from->seed);
 
     trial_run_apart(from, &s.result);
     if (s.result.end == TRIAL_GOOD) {
         printf("seed %" PRIu64 " does not fail\n", from->seed);
         return CAMPAIGN_GOOD;
     }
-    while (drop_some(&s, swarm.transactions) | leave_out_classes(&s) | halve_horizon(&s))
+    while (drop_some(&s, s.result.transactions) | leave_out_classes(&s) | halve_horizon(&s))
         continue;
     if (isatty(STDERR_FILENO))
         fprintf(stderr, "\r\033[K");
-    for (uint32_t i = 0; i < swarm.transactions && i < TRIAL_PLANS_MAX; i++)
+    for (uint32_t i = 0; i < s.result.transactions && i < TRIAL_PLANS_MAX; i++)
         left += !s.best.dropped[i];
     printf("%s after %u tries, %u transactions left: %s: %s\nsettle-sim --seed ",
            trial_end_word(s.result.end), s.tries, left, s.result.failure.invariant, s.result.failure.text);

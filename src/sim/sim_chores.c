@@ -17,6 +17,12 @@ static void note_history(struct world *w) {
         p->in_history =
             p->witness.id != 0 && sim_store_row(&w->store, STORED_TRANSACTION, p->witness.id) != NULL;
     }
+    for (uint32_t i = 0; i < w->post_count; i++) {
+        struct post *p = w->posts[i];
+
+        p->in_history =
+            p->witness.id != 0 && sim_store_row(&w->store, mode_kind(p->mode), p->witness.id) != NULL;
+    }
 }
 
 /* Rows that go are noted in their plans: their gids may live again. */
@@ -29,6 +35,12 @@ static void purge(struct world *w) {
         struct plan *p = &w->plans[i];
 
         if (p->in_history && sim_store_row(&w->store, STORED_TRANSACTION, p->witness.id) == NULL)
+            p->purged_id = p->witness.id;
+    }
+    for (uint32_t i = 0; i < w->post_count; i++) {
+        struct post *p = w->posts[i];
+
+        if (p->in_history && sim_store_row(&w->store, mode_kind(p->mode), p->witness.id) == NULL)
             p->purged_id = p->witness.id;
     }
 }

@@ -3,6 +3,8 @@
 #include <assert.h>
 
 #include "sim/flight.h"
+#include "sim/sim_consumer.h"
+#include "sim/sim_producer.h"
 #include "sim/sometimes.h"
 #include "sim/world.h"
 
@@ -28,6 +30,12 @@ static void arrive(struct world *w, void *subject, uint64_t number) {
 static void note_evidence(struct ask *ask) {
     struct plan *p = ask->plan;
 
+    if (ask->post != NULL) {
+        sim_producer_note(ask);
+        sim_consumer_note(ask);
+    }
+    if (p == NULL)
+        return;
     switch (ask->kind) {
     case EVENT_SUBMIT:
         p->asked_other |= ask->other_body;
@@ -56,7 +64,7 @@ static void note_evidence(struct ask *ask) {
     }
 }
 
-static void transmit(struct world *w, struct ask *ask) {
+void sim_client_transmit(struct world *w, struct ask *ask) {
     struct dice *network = world_dice(w, DICE_NETWORK);
     bool lost = dice_chance(network, w->swarm.lose) && !world_calm(w);
     bool twice = dice_chance(network, w->swarm.duplicate) && !world_calm(w);
@@ -70,7 +78,7 @@ static void transmit(struct world *w, struct ask *ask) {
         world_plan(w, delay_us + dice_delay(network, 1000000), arrive, ask, 0);
 }
 
-static struct ask *make(struct world *w, struct plan *p, struct ask ask) {
+struct ask *sim_client_make(struct world *w, struct plan *p, struct ask ask) {
     struct ask *made = sim_driver_new_ask(w, p, ask.kind);
     uint32_t number = made->number;
 
@@ -80,8 +88,17 @@ static struct ask *make(struct world *w, struct plan *p, struct ask ask) {
     return made;
 }
 
+static void transmit_later(struct world *w, void *subject, uint64_t number) {
+    (void)number;
+    sim_client_transmit(w, subject);
+}
+
+void sim_client_later(struct world *w, struct ask *ask, uint64_t in_us) {
+    world_plan(w, in_us, transmit_later, ask, 0);
+}
+
 void sim_client_send(struct world *w, struct plan *p, struct ask ask) {
-    transmit(w, make(w, p, ask));
+    sim_client_transmit(w, sim_client_make(w, p, ask));
 }
 
 static struct ask plain(uint8_t kind) {
@@ -104,10 +121,10 @@ static void ask_again(struct world *w, void *subject, uint64_t number) {
 
 /* Ask, and ask again until there is an answer. */
 static void ask_and_wait(struct world *w, struct plan *p, struct ask ask) {
-    struct ask *made = make(w, p, ask);
+    struct ask *made = sim_client_make(w, p, ask);
 
     p->client.waiting_for = made->number;
-    transmit(w, made);
+    sim_client_transmit(w, made);
     world_plan(w, dice_between(dice_of(w), 500000, 4000000), ask_again, p, made->number);
 }
 
@@ -230,9 +247,15 @@ static void watched(struct world *w, struct plan *p, const struct told *told) {
 
 void sim_client_told(struct world *w, struct ask *ask, const struct told *told) {
     struct plan *p = ask->plan;
-    struct client *c = &p->client;
+    struct client *c = p == NULL ? NULL : &p->client;
 
     ask->answered = true;
+    if (ask->kind == EVENT_PULL)
+        sim_consumer_told(w, ask, told);
+    else if (ask->post != NULL)
+        sim_producer_told(w, ask, told);
+    if (c == NULL)
+        return;
     if (c->dead || c->waiting_for != ask->number)
         return;
     c->waiting_for = 0;
@@ -274,11 +297,11 @@ static void interfere(struct world *w, void *subject, uint64_t number) {
 
     (void)number;
     if (!world_calm(w))
-        transmit(w, ask);
+        sim_client_transmit(w, ask);
 }
 
 void sim_client_plan(struct world *w, struct plan *p, struct ask ask, uint64_t at_us) {
-    world_plan(w, at_us > w->now_us ? at_us - w->now_us : 0, interfere, make(w, p, ask), 0);
+    world_plan(w, at_us > w->now_us ? at_us - w->now_us : 0, interfere, sim_client_make(w, p, ask), 0);
 }
 
 static void draw_racers(struct world *w, struct plan *p, struct dice *d) {

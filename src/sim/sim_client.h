@@ -25,5 +25,10 @@ void sim_client_calm(struct world *w);
 void sim_client_plan(struct world *w, struct plan *p, struct ask ask, uint64_t at_us);
 /* Send an ask over the network once. */
 void sim_client_send(struct world *w, struct plan *p, struct ask ask);
+/* The same in two steps: an ask with its number, for p, or with p NULL for the post or the channel that it
+ * names; and its way over the network, now or later. */
+struct ask *sim_client_make(struct world *w, struct plan *p, struct ask ask);
+void sim_client_transmit(struct world *w, struct ask *ask);
+void sim_client_later(struct world *w, struct ask *ask, uint64_t in_us);
 
 #endif

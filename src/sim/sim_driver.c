@@ -14,6 +14,7 @@
 #include "sim/sim_chores.h"
 #include "sim/sim_client.h"
 #include "sim/sim_recovery.h"
+#include "sim/sim_step.h"
 #include "sim/sim_taken_back.h"
 #include "sim/sometimes.h"
 #include "sim/world.h"
@@ -22,6 +23,7 @@ enum {
     RECOVERY_TURNS = 3,
     TICKS_A_ROUND = 8,
     ROUND_US = 10,
+    IDLE_TICKS_MAX = 20,
 };
 
 static void plan_round(struct world *w);
@@ -61,6 +63,7 @@ void sim_driver_done(struct world *w) {
     free(d->arrivals);
     free(d->asks);
     taken_back_done(&d->taken_back);
+    free(d->emissions);
 }
 
 struct ask *sim_driver_new_ask(struct world *w, struct plan *p, uint8_t kind) {
@@ -111,6 +114,7 @@ static void batch_is_durable(struct world *w) {
         }
         witness_entry(w, &entry);
     }
+    witness_batch(w);
 }
 
 static void restart(struct world *w, void *subject, uint64_t number) {
@@ -163,6 +167,18 @@ static void lose_memory(struct world *w) {
             memset(deed->open, 0, sizeof deed->open);
             memset(deed->busy_until_us, 0, sizeof deed->busy_until_us);
         }
+    for (uint32_t i = 0; i < w->post_count; i++) {
+        struct post *p = w->posts[i];
+
+        p->call.open = 0;
+        p->call.busy_until_us = 0;
+        for (uint32_t k = 0; k < p->witness.delivery_count; k++) {
+            p->witness.deliveries[k]->errand.open = 0;
+            p->witness.deliveries[k]->errand.busy_until_us = 0;
+            p->witness.deliveries[k]->held_until_ms = 0;
+            p->witness.deliveries[k]->held_attempt = 0;
+        }
+    }
 }
 
 void sim_driver_crash(struct world *w, uint8_t disk_outcome) {
@@ -237,7 +253,7 @@ void sim_driver_start(struct world *w) {
     plan_wake(w);
 }
 
-/* ---- one step ---- */
+/* ---- what arrives ---- */
 
 void sim_driver_offer(struct world *w, const struct arrival *arrival) {
     struct sim_driver *d = &w->driver;
@@ -250,209 +266,6 @@ void sim_driver_offer(struct world *w, const struct arrival *arrival) {
     }
     d->arrivals[d->arrival_count++] = *arrival;
     plan_round(w);
-}
-
-static uint64_t steady_ms(struct world *w) {
-    uint64_t now_ms = world_clock_ms(w);
-
-    if (now_ms < w->driver.last_now_ms)
-        now_ms = w->driver.last_now_ms;
-    w->driver.last_now_ms = now_ms;
-    return now_ms;
-}
-
-static struct event event_of(struct world *w, const struct arrival *a) {
-    const struct ask *ask = a->ask;
-    struct event event = {
-        .kind = a->kind,
-        .lookup = a->lookup,
-        .now_ms = steady_ms(w),
-        .random = dice_u64(world_dice(w, DICE_ENGINE)),
-        .namespace_name = SLICE("default"),
-        .outcome = a->kind == EVENT_OUTCOME ? &a->outcome : NULL,
-    };
-
-    if (ask == NULL)
-        return event;
-    event.ticket = ask->number;
-    event.gid = ask->plan->gid;
-    event.role = ask->role;
-    event.decision = ask->decision;
-    event.not_done = ask->not_done;
-    event.who = SLICE("somebody");
-    event.text = SLICE("because");
-    if (ask->kind == EVENT_SUBMIT)
-        event.request = ask->other_body ? &ask->plan->other : &ask->plan->request;
-    if (ask->branch == UINT16_MAX)
-        return event;
-    event.branch_id = ask->plan->branches[ask->branch].id;
-    if (ask->kind == EVENT_REGISTER) {
-        event.branch = &ask->plan->branches[ask->branch];
-        event.fingerprint = ask->plan->branch_fingerprints[ask->branch];
-    }
-    return event;
-}
-
-/* The history has been read; its answer is stepped at once, before any row that is folded later is told to
- * the engine. That is the order in which the store's thread posts them. */
-static void look_up(struct world *w, void *subject, uint64_t number) {
-    struct arrival *a = subject;
-
-    if (number != w->driver.life || !w->driver.up)
-        return;
-    a->lookup = LOOKUP_ABSENT;
-    sim_driver_offer(w, a);
-}
-
-static void plan_look_up(struct world *w, const struct arrival *a) {
-    struct arrival *copy = world_take(w, 1, sizeof *copy);
-
-    SOMETIMES(history_asked);
-    *copy = *a;
-    world_plan(w, dice_delay(world_dice(w, DICE_DISK), w->swarm.sync_us), look_up, copy, w->driver.life);
-}
-
-static void read_history(struct world *w, struct event *event) {
-    const struct stored_row *row;
-
-    if (event->lookup == LOOKUP_NOT_DONE)
-        return;
-    row = sim_store_find(&w->store, STORED_TRANSACTION,
-                         hash_stored(w->swarm.seed, event->namespace_name, event->gid), event->gid);
-    if (row == NULL) {
-        SOMETIMES(history_absent);
-        return;
-    }
-    SOMETIMES(history_found);
-    event->lookup = LOOKUP_FOUND;
-    event->image = row->image;
-}
-
-static struct told told_of(const struct plan *p, const struct reply *reply) {
-    const struct transaction *t = reply->transaction;
-    struct told told;
-    uint16_t branch;
-    uint8_t role;
-
-    memset(&told, 0, sizeof told); /* its bytes are remembered under a key */
-    told.kind = reply->kind;
-    told.event = reply->event;
-    if (t == NULL)
-        return told;
-    told.has = true;
-    told.suspended = t->suspended;
-    told.attention = transaction_attention(t, &branch, &role) != 0;
-    told.own_body = memcmp(t->fingerprint, p->request.fingerprint, 32) == 0;
-    told.other_body = memcmp(t->fingerprint, p->other.fingerprint, 32) == 0;
-    told.status = t->status;
-    told.decision = t->decision;
-    told.cause = t->cause;
-    told.branch_count = t->branch_count;
-    told.seq = t->seq;
-    told.id = t->id;
-    return told;
-}
-
-/* Without entries of its own the gathering turn shows nothing that the one in flight does not have. */
-static void seal(struct world *w, struct ask *ask, const struct told *told) {
-    struct sim_driver *d = &w->driver;
-    struct sim_turn *turn = d->gathering;
-
-    if (turn->effects.entry_count == 0 && d->flight != NULL)
-        turn = d->flight;
-    if (turn->outgoing_count == turn->outgoing_capacity) {
-        turn->outgoing_capacity = turn->outgoing_capacity == 0 ? 64 : turn->outgoing_capacity * 2;
-        turn->outgoing = grown(turn->outgoing, turn->outgoing_capacity, sizeof *turn->outgoing);
-    }
-    turn->outgoing[turn->outgoing_count++] = (struct outgoing){ ask, *told };
-}
-
-/* What was said to this key is said again. True: that was it. */
-static bool replay(struct world *w, struct ask *ask, uint8_t lookup) {
-    const struct remembered *before;
-    struct told told;
-
-    if (ask == NULL || ask->keyed == NULL || lookup != LOOKUP_NOT_DONE)
-        return false;
-    if (ask->keyed->running == w->driver.life)
-        return true;
-    before = engine_answer_find(w->driver.engine, SLICE("default"), ask->keyed->key);
-    if (before == NULL)
-        return false;
-    SOMETIMES(key_replayed);
-    if (before->body.length != sizeof told) {
-        world_fail(w, FAILURE_CORRECTNESS, "I-G8", "a remembered answer comes back damaged");
-        return true;
-    }
-    memcpy(&told, before->body.at, sizeof told);
-    told.replayed = true;
-    seal(w, ask, &told);
-    return true;
-}
-
-static int save_answer(struct world *w, struct ask *ask, uint64_t about, uint16_t http, struct slice body) {
-    struct remembered answer = { .about = about, .http = http, .body = body };
-
-    memcpy(answer.fingerprint, ask->plan->request.fingerprint, sizeof answer.fingerprint);
-    return engine_answer_save(w->driver.engine, SLICE("default"), ask->keyed->key, &answer, steady_ms(w),
-                              &w->driver.gathering->effects);
-}
-
-/* Every other key is marked first, as by a request that waits: the answer takes the mark's place. */
-static void remember(struct world *w, struct ask *ask, const struct told *told) {
-    int result = ask->number % 2 == 0 ? 0 : save_answer(w, ask, told->id, 0, SLICE("mark"));
-
-    if (result == 0)
-        result = save_answer(w, ask, told->id, 200, slice_of((const char *)told, sizeof *told));
-    if (result != 0)
-        world_fail(w, FAILURE_CORRECTNESS, "I-G8", "an answer cannot be saved: %s", err_text(result));
-}
-
-static void show_trace(struct world *w) {
-    struct buffer *trace = &w->driver.trace;
-
-    w->digest = w->digest * UINT64_C(0x100000001b3) ^ hash_stable(buffer_slice(trace));
-    if (w->say != NULL && trace->length > 0)
-        fprintf(w->say, "%10.3f %.*s%s", (double)w->now_us / 1000, (int)trace->length, trace->at,
-                trace->at[trace->length - 1] == '\n' ? "" : "\n");
-    buffer_clear(trace);
-}
-
-/* One step into the gathering turn. ERR_LIMIT: it is full, the event comes again with the next one. */
-static int step(struct world *w, const struct arrival *a) {
-    struct sim_driver *d = &w->driver;
-    struct effects *effects = &d->gathering->effects;
-    struct event event = event_of(w, a);
-    size_t calls_before = effects->call_count;
-    int result;
-
-    if (replay(w, a->ask, a->lookup))
-        return 0;
-    read_history(w, &event);
-    result = engine_step(d->engine, &event, effects);
-    w->figures.steps++;
-    if (result == ERR_LIMIT) {
-        SOMETIMES(turn_full);
-        d->full = true;
-    } else if (result != 0) {
-        world_fail(w, FAILURE_CORRECTNESS, "I-R1", "a step fails: %s", err_text(result));
-    }
-    if (result != 0)
-        return result;
-    show_trace(w);
-    invariants_step(w, effects, calls_before);
-    if (a->ask != NULL && a->ask->keyed != NULL)
-        a->ask->keyed->running = effects->load.ticket != 0 ? d->life : 0;
-    if (effects->load.ticket != 0) {
-        plan_look_up(w, a);
-    } else if (a->ask != NULL) {
-        struct told told = told_of(a->ask->plan, &effects->reply);
-
-        if (a->ask->keyed != NULL)
-            remember(w, a->ask, &told); /* first: the reply must wait for the batch that remembers it */
-        seal(w, a->ask, &told);
-    }
-    return 0;
 }
 
 /* ---- the envelope ---- */
@@ -491,7 +304,7 @@ static bool send_calls(struct world *w, struct sim_turn *turn) {
         if (world_failed(w))
             return true;
         w->figures.calls++;
-        flight_send(w, plan_find(w, call->gid), call);
+        flight_send(w, call);
         if (sim_driver_point(w)) {
             SOMETIMES(crash_in_envelope);
             return true;
@@ -573,7 +386,7 @@ static void no_space(struct world *w) {
     SOMETIMES(append_no_space);
     sim_store_append_failed(&w->store);
     set = engine_take_back(d->engine, d->batch - 1 + kept, turns + kept, 2 - kept);
-    show_trace(w);
+    sim_step_show_trace(w);
     if (set.count > 0) {
         SOMETIMES(taken_back);
         if (kept > 0)
@@ -666,12 +479,30 @@ static void flush(struct world *w) {
 
 /* ---- the round ---- */
 
+/* Something is due now, and nothing comes of it, again and again: the daemon would burn a core. */
+static void note_idle(struct world *w, bool idle) {
+    struct sim_driver *d = &w->driver;
+
+    if (!idle || d->idle_at_ms != d->last_now_ms)
+        d->idle_ticks = 0;
+    d->idle_at_ms = d->last_now_ms;
+    if (++d->idle_ticks > IDLE_TICKS_MAX)
+        world_fail(w, FAILURE_LIVENESS, "hot-loop", "%d ticks in one millisecond change nothing",
+                   IDLE_TICKS_MAX);
+}
+
 static void tick(struct world *w) {
     const struct arrival tick = { .kind = EVENT_TICK };
+    const struct effects *effects = &w->driver.gathering->effects;
 
-    for (int i = 0; i < TICKS_A_ROUND && engine_due(w->driver.engine) <= world_clock_ms(w); i++)
-        if (step(w, &tick) != 0 || world_failed(w))
+    for (int i = 0; i < TICKS_A_ROUND && engine_due(w->driver.engine) <= world_clock_ms(w); i++) {
+        uint32_t entries = effects->entry_count;
+        size_t calls = effects->call_count;
+
+        if (sim_step(w, &tick) != 0 || world_failed(w))
             return;
+        note_idle(w, entries == effects->entry_count && calls == effects->call_count);
+    }
 }
 
 static void note_races(struct world *w) {
@@ -683,6 +514,7 @@ static void note_races(struct world *w) {
         const struct arrival *a = &d->arrivals[i - 1], *b = &d->arrivals[i];
 
         if (a->ask != NULL && b->ask != NULL && a->ask->plan == b->ask->plan &&
+            a->ask->post == b->ask->post &&
             ((a->kind == EVENT_COMMIT && b->kind == EVENT_ROLLBACK) ||
              (a->kind == EVENT_ROLLBACK && b->kind == EVENT_COMMIT)))
             SOMETIMES(decisions_in_one_turn);
@@ -700,7 +532,7 @@ static void round_now(struct world *w, void *subject, uint64_t number) {
     d->round_planned = false;
     note_races(w);
     for (; taken < d->arrival_count; taken++) {
-        if (step(w, &d->arrivals[taken]) != 0)
+        if (sim_step(w, &d->arrivals[taken]) != 0)
             break;
         if (world_failed(w))
             return;

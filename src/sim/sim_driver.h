@@ -22,6 +22,8 @@
 
 struct world;
 struct plan;
+struct post;
+struct sim_channel;
 struct flight;
 
 /* The kind of an answer that the engine does not give: what it would have shown was taken back, because the
@@ -32,6 +34,13 @@ struct flight;
 struct taken_back {
     uint64_t *ids;
     size_t count, capacity;
+};
+
+/* A delivery that a pull handed out. */
+struct told_pulled {
+    struct slice gid;  /* it may have come into being in the very turn that hands it out */
+    struct slice name; /* of the subscription */
+    uint64_t until_ms;
 };
 
 /* What a reply said, copied out of the engine's memory right after the step. */
@@ -47,6 +56,8 @@ struct told {
     uint16_t branch_count;
     uint32_t seq;
     uint64_t id;
+    const struct told_pulled *pulled;
+    uint32_t pulled_count;
 };
 
 /* What was said to an Idempotency-Key; shared by the asks that carry it. */
@@ -59,16 +70,22 @@ struct keyed {
 
 /* Somebody asks the coordinator something. Lives in the world's arena. */
 struct ask {
-    uint32_t number; /* the ticket */
-    struct plan *plan;
-    uint8_t kind;        /* enum event_kind */
-    bool other_body;     /* SUBMIT */
-    bool answered;       /* the client has its answer */
-    bool not_done;       /* RESOLVE */
-    uint8_t role;        /* RESOLVE */
-    uint8_t decision;    /* FORCE */
-    uint16_t branch;     /* REGISTER, RESOLVE, RETRY; UINT16_MAX: none */
-    struct keyed *keyed; /* NULL: no Idempotency-Key */
+    uint32_t number;                     /* the ticket */
+    struct plan *plan;                   /* whom it is about: a transaction, */
+    struct post *post;                   /* a message or notification, */
+    struct sim_channel *channel;         /* or a subscription or endpoint */
+    uint8_t kind;                        /* enum event_kind */
+    bool other_body;                     /* SUBMIT */
+    bool answered;                       /* the client has its answer */
+    bool not_done;                       /* RESOLVE, NACK, PAUSE */
+    uint8_t role;                        /* RESOLVE */
+    uint8_t decision;                    /* FORCE */
+    uint16_t branch;                     /* REGISTER, RESOLVE, RETRY; UINT16_MAX: none */
+    struct slice branch_id;              /* the delivery: its subscription */
+    const struct definition *definition; /* DEFINE */
+    uint32_t pause_ms;                   /* NACK, PULL */
+    uint32_t count;                      /* PULL */
+    struct keyed *keyed;                 /* NULL: no Idempotency-Key */
     uint64_t sent_us;
 };
 
@@ -84,6 +101,14 @@ struct arrival {
 struct outgoing {
     struct ask *ask;
     struct told told;
+};
+
+/* Under which definition a delivery's call was made. */
+struct emission {
+    uint64_t transaction;
+    uint32_t attempt;
+    uint16_t branch;
+    bool by_call; /* to be acked by a call */
 };
 
 /* What one gathering brought, and what may leave when it is durable. */
@@ -111,7 +136,9 @@ struct sim_driver {
     uint32_t turns_since_fold;
     uint64_t batch; /* number that the gathering turn will have */
     uint64_t up_since_us;
-    uint64_t wake_ms;     /* the tick that is on the agenda */
+    uint64_t wake_ms;    /* the tick that is on the agenda */
+    uint64_t idle_at_ms; /* ticks in a row that changed nothing, all at this time */
+    uint32_t idle_ticks;
     uint64_t last_now_ms; /* the steady clock never goes back */
     int64_t jump_ms;      /* what restarts did to the clock */
     int64_t jumped_ms;    /* sum of all jumps, without their signs */
@@ -121,6 +148,8 @@ struct sim_driver {
     struct ask **asks;            /* by number */
     uint32_t ask_count, ask_capacity;
     uint32_t calls_open;
+    struct emission *emissions; /* all there ever were */
+    size_t emission_count, emission_capacity;
 };
 
 void sim_driver_init(struct world *w);

@@ -122,6 +122,27 @@ static void draw_disk(struct swarm *s, struct dice *d) {
     s->keep_batches = (uint32_t)dice_between(d, 0, 60);
 }
 
+/* Dice of their own: worlds without messages are what they were. */
+static void draw_posts(struct swarm *s, uint64_t seed) {
+    struct dice own, *d = &own;
+
+    dice_init(d, seed * 7919 + 1, DICE_POST);
+    s->messages_only = dice_below(d, 5) < 3;
+    s->posts = 1 + draw_transactions(d) / 2;
+    if (s->posts > 40)
+        s->posts = 40;
+    s->subscriptions = (uint32_t)dice_between(d, 1, 5);
+    s->endpoints = (uint32_t)dice_between(d, 0, 2);
+    s->poison = strength(d, 30);
+    s->vanish = strength(d, 20);
+    s->ack_late = strength(d, 30);
+    s->ack_twice = strength(d, 30);
+    s->nack = strength(d, 30);
+    s->fail_over = strength(d, 20);
+    s->fail_over_ms = dice_between(d, 100, 20000);
+    s->gone = strength(d, 40);
+}
+
 static void draw_limits(struct swarm *s, struct dice *d) {
     s->calls_max = (uint32_t)dice_between(d, 1, 5);
     s->unfinished_max = (uint32_t)dice_between(d, 2, 12);
@@ -152,12 +173,27 @@ void swarm_draw(struct swarm *s, uint64_t seed) {
     s->drift_ppm = (int32_t)dice_between(&d, 0, 20000) - 10000;
     s->jump_ms = (int64_t)dice_between(&d, 0, 60000);
     s->tail_batches = dice_below(&d, 2) == 0 ? 0 : (uint32_t)dice_between(&d, 1, 100);
+    draw_posts(s, seed);
     swarm_without(s, ~s->classes);
 }
 
 static void calm(struct swarm *s, enum swarm_class c, uint32_t *rate) {
     if (!swarm_has(s, c))
         *rate = 0;
+}
+
+static void calm_posts(struct swarm *s) {
+    if (!swarm_has(s, SWARM_messages)) {
+        s->posts = s->subscriptions = s->endpoints = 0;
+        s->messages_only = false;
+    }
+    calm(s, SWARM_refuse, &s->poison);
+    calm(s, SWARM_refuse, &s->nack);
+    calm(s, SWARM_refuse, &s->gone);
+    calm(s, SWARM_down, &s->vanish);
+    calm(s, SWARM_down, &s->fail_over);
+    calm(s, SWARM_late, &s->ack_late);
+    calm(s, SWARM_repeat, &s->ack_twice);
 }
 
 static void calm_limits(struct swarm *s) {
@@ -210,6 +246,7 @@ void swarm_without(struct swarm *s, uint32_t mask) {
     calm(s, SWARM_disk_full, &s->append_full);
     calm(s, SWARM_disk_error, &s->append_error);
     calm(s, SWARM_fold_error, &s->fold_error);
+    calm_posts(s);
     calm_limits(s);
 }
 
@@ -240,6 +277,16 @@ void swarm_print(const struct swarm *s, FILE *to) {
     print_rate(to, "late", s->late);
     print_rate(to, "stubborn", s->stubborn);
     print_rate(to, "down", s->down);
+    if (s->posts > 0)
+        fprintf(to, "\n  messages: %u, %u subscriptions, %u endpoints", s->posts, s->subscriptions,
+                s->endpoints);
+    print_rate(to, "poison", s->poison);
+    print_rate(to, "vanish", s->vanish);
+    print_rate(to, "ack-late", s->ack_late);
+    print_rate(to, "ack-twice", s->ack_twice);
+    print_rate(to, "nack", s->nack);
+    print_rate(to, "fail-over", s->fail_over);
+    print_rate(to, "gone", s->gone);
     fprintf(to, "\n  clients:");
     print_rate(to, "repeat", s->repeat);
     print_rate(to, "race", s->race);

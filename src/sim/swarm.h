@@ -43,7 +43,8 @@
     X(forgetful, "finished transactions are purged while clients still ask") \
     X(missing, "references that point to nothing")                           \
     X(bulk, "bodies so large that a batch is full")                          \
-    X(scarce, "little memory")
+    X(scarce, "little memory")                                               \
+    X(messages, "producers, consumers and receivers of notifications")
 
 enum swarm_class {
 #define X(name, sentence) SWARM_##name,
@@ -87,6 +88,15 @@ struct swarm {
 
     int32_t drift_ppm;
     int64_t jump_ms; /* at most, either way, at a restart */
+
+    bool messages_only; /* hardly any other transactions */
+    uint32_t posts, subscriptions, endpoints;
+    uint32_t poison; /* deliveries that are refused whatever happens */
+    uint32_t vanish; /* consumers that die holding a delivery */
+    uint32_t ack_late, ack_twice, nack;
+    uint32_t fail_over; /* databases that cannot tell what became of a transaction */
+    uint64_t fail_over_ms;
+    uint32_t gone; /* endpoints that say 410 */
 
     uint32_t calls_max;
     uint32_t unfinished_max;

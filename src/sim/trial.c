@@ -18,7 +18,7 @@ void trial_judge(const struct world *w, struct trial_result *out) {
         .end = ends[w->failure.kind],
         .failure = w->failure,
         .figures = w->figures,
-        .transactions = w->plan_count,
+        .transactions = w->plan_count + w->posts_drawn,
         .digest = w->digest,
     };
 }

@@ -1,9 +1,11 @@
 #include "sim/witness.h"
 
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/hash.h"
+#include "sim/post_witness.h"
 #include "sim/sim_taken_back.h"
 #include "sim/sometimes.h"
 #include "sim/world.h"
@@ -96,6 +98,7 @@ static void take_created(struct reading *g) {
     bool own = memcmp(q->fingerprint, g->plan->request.fingerprint, 32) == 0;
 
     t->id = g->record->id;
+    t->request = q;
     t->mode = q->mode;
     t->drive = q->drive;
     t->status = STATUS_ACTIVE;
@@ -446,11 +449,39 @@ static void take_nudged(struct reading *g) {
     operation_of(g)->next_ms = g->record->next_ms;
 }
 
+/* What the decision sends next; NULL when that is all. */
+static const struct outgoing_request *next_outgoing(const struct witness *t, uint16_t *at) {
+    if (t->request == NULL || t->decision == DECISION_NONE)
+        return NULL;
+    for (*at = t->outgoing_at; *at < t->request->outgoing_count; ++*at)
+        if (t->request->outgoing[*at].on_rollback == (t->decision == DECISION_ROLLBACK))
+            return &t->request->outgoing[*at];
+    return NULL;
+}
+
+static void take_sent(struct reading *g) {
+    uint16_t at;
+    const struct outgoing_request *o = next_outgoing(g->witness, &at);
+
+    if (o == NULL) {
+        breach(g, "spawned", "it sends something that its decision does not send");
+        return;
+    }
+    if (o->on_rollback)
+        SOMETIMES(sent_on_rollback);
+    else
+        SOMETIMES(sent_on_commit);
+    g->witness->outgoing_at = (uint16_t)(at + 1);
+    post_witness_claim(g->world, g->record, &o->message,
+                       world_text(g->world, "transaction %.*s", SLICE_PRINT(g->plan->gid)));
+}
+
 static void (*const take_kind[RECORD_KIND_END])(struct reading *g) = {
     [RECORD_CREATED] = take_created,   [RECORD_BRANCH] = take_branch,       [RECORD_FILLED] = take_filled,
     [RECORD_ALLOWED] = take_allowed,   [RECORD_OUTCOME] = take_outcome,     [RECORD_DECIDED] = take_decided,
     [RECORD_FINISHED] = take_finished, [RECORD_SUSPENDED] = take_suspended, [RECORD_RESUMED] = take_resumed,
     [RECORD_RESOLVED] = take_resolved, [RECORD_NUDGED] = take_nudged,       [RECORD_FORCED] = take_forced,
+    [RECORD_SENT] = take_sent,
 };
 
 /* A gid begins, or begins again after its row was purged. */
@@ -489,10 +520,20 @@ void witness_entry(struct world *w, const struct stored_entry *entry) {
         world_fail(w, FAILURE_CORRECTNESS, "P1", "what was taken back is in the store");
         return;
     }
-    if (entry->kind != STORED_TRANSACTION)
+    if (entry->kind == STORED_ANSWER || entry->kind == STORED_AUDIT)
         return;
-    if (arena_copy(&w->arena, entry->record, &bytes) != 0 || record_decode(bytes, &w->arena, &r) != 0) {
+    if (arena_copy(&w->arena, entry->record, &bytes) != 0)
+        abort();
+    if (entry->kind == STORED_DEFINITION) {
+        post_witness_definition(w, entry, bytes);
+        return;
+    }
+    if (record_decode(bytes, &w->arena, &r) != 0) {
         world_fail(w, FAILURE_CORRECTNESS, "I-G2", "a durable record cannot be read");
+        return;
+    }
+    if (entry->kind != STORED_TRANSACTION) {
+        post_witness_record(w, entry, &r, bytes);
         return;
     }
     p = r.kind == RECORD_CREATED ? plan_created(w, entry, &r) : plan_of_id(w, entry->id);
@@ -501,14 +542,19 @@ void witness_entry(struct world *w, const struct stored_entry *entry) {
         return;
     }
     struct reading g = { w, p, &p->witness, &r };
+    uint16_t at;
     if (entry->seq != p->witness.seq + 1)
         breach(&g, "I-G2", "a gap in the records");
-    else if (status_is_final(p->witness.status))
+    else if (next_outgoing(&p->witness, &at) != NULL && r.kind != RECORD_SENT)
+        breach(&g, "spawned", "what its decision sends is missing");
+    else if (status_is_final(p->witness.status) && r.kind != RECORD_SENT)
         breach(&g, "I-G5", "a record after the end");
     else if (p->witness.pivot_done && (r.kind != RECORD_DECIDED || r.decision != DECISION_COMMIT))
         breach(&g, "pivot", "the pivot has succeeded, and this is not the commit decision");
     else if (names_branch(r.kind) && r.branch >= p->witness.branch_count)
         breach(&g, "I-G5", "no such branch");
+    else if (take_kind[r.kind] == NULL)
+        breach(&g, "I-G5", "transactions have no such record");
     else
         take_kind[r.kind](&g);
     p->witness.pivot_done = r.kind == RECORD_OUTCOME && r.verdict == VERDICT_DONE && r.role == ROLE_FORWARD &&
@@ -516,6 +562,17 @@ void witness_entry(struct world *w, const struct stored_entry *entry) {
                             p->witness.decision == DECISION_NONE;
     p->witness.seq = entry->seq;
     p->witness.digest = p->witness.digest * UINT64_C(0x100000001b3) ^ hash_stable(bytes);
+}
+
+void witness_batch(struct world *w) {
+    uint16_t at;
+
+    for (uint32_t i = 0; i < w->plan_count; i++)
+        if (w->plans[i].witness.id != 0 && next_outgoing(&w->plans[i].witness, &at) != NULL)
+            world_fail(w, FAILURE_CORRECTNESS, "spawned", "%.*s: a batch ends before its messages are made",
+                       SLICE_PRINT(w->plans[i].gid));
+    if (w->post_count > 0)
+        post_witness_batch(w);
 }
 
 const char *witness_allows(const struct plan *p, uint16_t branch, uint8_t role, uint32_t attempt) {

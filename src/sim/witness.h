@@ -47,13 +47,17 @@ struct witness {
     uint16_t branch_count;
     uint16_t branch_capacity;
     uint16_t refused_branch;
-    const struct branch_request **branches; /* copies in the world's arena */
+    const struct transaction_request *request; /* as it was created */
+    uint16_t outgoing_at;                      /* what it sends on its decision: so many are looked at */
+    const struct branch_request **branches;    /* copies in the world's arena */
     bool *filled;
     struct witness_operation (*operation)[ROLE_COUNT];
 };
 
 /* One entry of a batch that is durable now. */
 void witness_entry(struct world *w, const struct stored_entry *entry);
+/* Everything of a batch was told. */
+void witness_batch(struct world *w);
 /* Whether this call is allowed by what is durable. NULL, or what is wrong. */
 const char *witness_allows(const struct plan *p, uint16_t branch, uint8_t role, uint32_t attempt);
 /* All branches that come after `branch`, directly or not: whether `other` is one of them. */

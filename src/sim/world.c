@@ -9,11 +9,15 @@
 #include "sim/invariants.h"
 #include "sim/sim_chores.h"
 #include "sim/sim_client.h"
+#include "sim/sim_consumer.h"
+#include "sim/sim_operator.h"
+#include "sim/sim_producer.h"
 #include "sim/sometimes.h"
 
 enum {
     QUIET_MS = 10 * 60 * 1000, /* liveness: everything must have ended by then */
     DRAIN_MS = 400 * 1000,     /* the last late message of the last call arrives */
+    TEND_MS = 60 * 1000,       /* at least so long people go on looking */
     HOUSEKEEPING_US = 1000000,
     ITEMS_MAX = 800000, /* a large world needs a tenth of it; more means that something spins */
 };
@@ -42,8 +46,30 @@ void world_done(struct world *w) {
     arena_done(&w->arena);
 }
 
+/* Their numbers go on after the transactions'. */
+static void populate_posts(struct world *w) {
+    post_draw_channels(w);
+    for (uint32_t i = 0; i < w->plan_count; i++)
+        post_draw_outgoing(w, &w->plans[i]);
+    for (uint32_t i = 0; i < w->swarm.posts; i++)
+        post_draw(w, post_add(w, SLICE_NONE, 0), i);
+    w->posts_drawn = w->post_count;
+    for (uint32_t i = 0; i < w->posts_drawn; i++) {
+        uint32_t number = w->plan_count + i;
+
+        if (w->dropped == NULL || number >= w->dropped_count || !w->dropped[number])
+            sim_producer_begin(w, w->posts[i]);
+        else
+            w->posts[i]->producer.dead = true;
+    }
+    sim_operator_begin(w);
+    sim_consumer_begin(w);
+}
+
 void world_populate(struct world *w) {
     w->plan_count = w->swarm.transactions;
+    if (w->swarm.messages_only && w->plan_count > 2)
+        w->plan_count = 2;
     w->plans = world_take(w, w->plan_count, sizeof *w->plans);
     for (uint32_t i = 0; i < w->plan_count; i++)
         plan_draw(w, &w->plans[i], i);
@@ -53,6 +79,8 @@ void world_populate(struct world *w) {
         else
             w->plans[i].client.dead = true;
     }
+    if (w->swarm.posts > 0)
+        populate_posts(w);
 }
 
 struct dice *world_dice(struct world *w, enum dice_stream stream) {
@@ -61,6 +89,13 @@ struct dice *world_dice(struct world *w, enum dice_stream stream) {
 
 bool world_calm(const struct world *w) {
     return w->phase > 1;
+}
+
+bool world_tended(struct world *w) {
+    uint64_t until_us = (w->faults_end_ms + (w->scripted ? 0 : TEND_MS)) * 1000;
+
+    return world_calm(w) && w->now_us > until_us && invariants_all_final(w) &&
+           !swarm_has(&w->swarm, SWARM_tight) && !swarm_has(&w->swarm, SWARM_scarce);
 }
 
 uint64_t world_clock_ms(const struct world *w) {
@@ -173,11 +208,17 @@ void world_run(struct world *w) {
     w->phase = 2;
     world_say(w, "--- the faults end");
     sim_client_calm(w);
+    sim_operator_calm(w);
     quiet_us = w->now_us + (uint64_t)(QUIET_MS + w->driver.jumped_ms) * 1000;
-    if (!invariants_all_final(w))
-        run_until(w, quiet_us, invariants_all_final);
-    if (!world_failed(w) && invariants_all_final(w))
-        run_until(w, w->now_us + DRAIN_MS * UINT64_C(1000), NULL);
+    for (int i = 0; i < 2 && !world_failed(w); i++) { /* again for what found room only meanwhile */
+        if (!invariants_all_final(w))
+            run_until(w, quiet_us, invariants_all_final);
+        if (!world_failed(w) && invariants_all_final(w))
+            run_until(w, w->now_us + DRAIN_MS * UINT64_C(1000), NULL);
+        if (invariants_all_final(w))
+            break;
+        quiet_us = w->now_us + QUIET_MS * UINT64_C(1000);
+    }
     if (!world_failed(w))
         invariants_end(w);
     if (!world_failed(w) && !is_quiet(w))

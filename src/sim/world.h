@@ -14,6 +14,7 @@
 #include "sim/agenda.h"
 #include "sim/dice.h"
 #include "sim/plan.h"
+#include "sim/post.h"
 #include "sim/sim_driver.h"
 #include "sim/sim_participant.h"
 #include "sim/sim_store.h"
@@ -66,6 +67,12 @@ struct world {
     bool scripted; /* participants and network follow the plans' scripts */
     struct plan *plans;
     uint32_t plan_count;
+    struct post **posts; /* the drawn ones first */
+    uint32_t post_count, post_capacity;
+    uint32_t posts_drawn;
+    uint32_t posts_unclaimed; /* spawned in the batch at hand, and nobody's record names them yet */
+    struct sim_channel *channels;
+    uint32_t channel_count;
     struct sim_participant *participants;
     uint32_t participant_count;
     struct sim_driver driver;
@@ -93,6 +100,8 @@ uint64_t world_clock_ms(const struct world *w);
 void world_plan(struct world *w, uint64_t in_us, agenda_act *act, void *subject, uint64_t number);
 struct dice *world_dice(struct world *w, enum dice_stream stream);
 bool world_calm(const struct world *w); /* faults are over */
+/* ... for a while, and nothing is left for consumers and operators to do. */
+bool world_tended(struct world *w);
 
 /* A breach: keeps the first one. invariant is an ID of reliability.md section c. */
 void world_fail(struct world *w, enum failure_kind kind, const char *invariant, const char *format, ...)

@@ -143,7 +143,6 @@ static void withdraw_unwanted(struct step *s) {
             o->open = false;
             s->seat->open_calls--;
             s->engine->figures.calls_open--;
-            s->engine->figures.attempts--;
         }
 }
 

@@ -30,7 +30,7 @@ static void judge_notice(struct step *s, struct outcome *o) {
     bool wanted = o->verdict == VERDICT_DONE && (m->success_http == 0 || m->success_http == o->http) &&
                   (m->success_body.length == 0 || MUTANT(notice_body_ignored) ||
                    slice_equal(slice_trim(o->body), m->success_body));
-    if (o->http == 410)
+    if (o->http == 410 && !MUTANT(gone_is_tried))
         o->verdict = VERDICT_REFUSED;
     else if (o->verdict == VERDICT_REFUSED || (o->verdict == VERDICT_DONE && !wanted))
         o->verdict = VERDICT_UNKNOWN;

@@ -62,6 +62,9 @@
     X(refusal_not_published, "does not tell the producer that its message was refused")                \
     X(sent_on_any_decision, "sends on rollback what was meant for the commit")                         \
     X(place_forgotten, "recovers queues in the order of their messages' ids")                          \
+    X(place_restarts, "numbers the places in queues from the beginning after a restart")               \
+    X(probe_forgotten, "never tries an endpoint in trouble again")                                     \
+    X(gone_is_tried, "goes on trying an endpoint that said that it is gone")                           \
     X(lane_stops, "does not go on with a key when its first delivery is over")                         \
     X(park_ignored, "goes on with a key although its first delivery is dead")                          \
     X(dead_blocks_key, "keeps a key waiting behind a dead delivery where that was not asked for")      \

@@ -329,7 +329,7 @@ static void recover_seat(struct engine *e, struct seat *seat) {
     for (uint16_t i = 0; i < t->branch_count && !status_is_final(t->status); i++)
         for (uint8_t role = 0; role < ROLE_COUNT; role++) {
             const struct operation *o = &t->branches[i].operation[role];
-            if (branch_place(&t->branches[i]) > e->last_place)
+            if (branch_place(&t->branches[i]) > e->last_place && !MUTANT(place_restarts))
                 e->last_place = branch_place(&t->branches[i]);
             if (!operation_is_queued(t, i, role) || is_over(o) || o->status == OPERATION_PENDING)
                 continue;

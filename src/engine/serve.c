@@ -93,7 +93,8 @@ static struct parcel *first_ready(const struct channel *c) {
 void serve(struct engine *e, const struct event *event, struct effects *effects) {
     for (struct due *due; (due = due_first(&e->probes)) != NULL && due->at_ms <= event->now_ms;) {
         due_clear(&e->probes, due);
-        channel_wake(e, CHAIN_OWNER(due, struct channel, probe));
+        if (!MUTANT(probe_forgotten))
+            channel_wake(e, CHAIN_OWNER(due, struct channel, probe));
     }
     for (int sends = 0; sends < SENDS_PER_STEP && !chain_empty(&e->awake); sends++) {
         if (e->figures.calls_open >= e->options.calls_max || batch_is_full(effects, STEP_BYTES))

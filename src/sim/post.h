@@ -60,6 +60,7 @@ struct post_operation {
     uint8_t verdict;
     bool done, refused, resolved, dead;
     bool ever_dead;
+    uint32_t failures; /* attempts that brought nothing: neither done nor still working */
     bool nudged;
     uint64_t first_ms; /* of the first outcome since it was last dead: patience counts from there */
     uint64_t next_ms;  /* when attempt `allowed` is due at the earliest */

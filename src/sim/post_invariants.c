@@ -11,6 +11,7 @@
 
 enum {
     CALLS_PER_HOUR_MAX = 100,
+    PROBE_MS = 60000, /* the longest pause of an endpoint in trouble */
 };
 
 /* ---- during a step ---- */
@@ -58,6 +59,22 @@ static void check_figures(struct world *w, const struct channel *c) {
                    (unsigned long long)owed, (unsigned long long)out, (unsigned long long)ready);
 }
 
+/* What is ready and has room goes at once, or after its endpoint's next pause. */
+static void check_busy(struct world *w, const struct channel *c) {
+    const struct definition *d = engine_definition(c);
+    uint64_t due_ms = engine_due(w->driver.engine);
+    struct channel_figures channel;
+    struct engine_figures all;
+
+    engine_channel_figures(c, &channel);
+    engine_figures(w->driver.engine, &all);
+    if (channel.ready == 0 || d->paused || d->outlet.url.length == 0 ||
+        all.calls_open >= w->swarm.calls_max || channel.out > 0 || due_ms <= w->driver.last_now_ms + PROBE_MS)
+        return;
+    world_fail(w, FAILURE_CORRECTNESS, "liveness", "%.*s: %llu are ready, none is out, and nothing is due",
+               SLICE_PRINT(d->name), (unsigned long long)channel.ready);
+}
+
 static void check_limit(struct world *w, const struct channel *c) {
     const struct definition *d = engine_definition(c);
     const struct sim_channel *known = channel_named(w, d->kind, d->name);
@@ -99,6 +116,7 @@ void post_invariants_step(struct world *w, const struct effects *effects, size_t
     while ((c = engine_channel_next(w->driver.engine, c)) != NULL) {
         check_figures(w, c);
         check_limit(w, c);
+        check_busy(w, c);
     }
 }
 

@@ -177,6 +177,7 @@ static void note_verdict(struct post_operation *o, const struct record *r) {
     o->refused |= r->verdict == VERDICT_REFUSED && r->next_ms == 0 && (r->flags & RECORD_FLAG_DEAD) == 0;
     o->dead = (r->flags & RECORD_FLAG_DEAD) != 0;
     o->ever_dead |= o->dead;
+    o->failures += r->verdict != VERDICT_DONE && r->verdict != VERDICT_WORKING;
     o->verdict = r->verdict;
     o->next_ms = r->next_ms;
     if (r->attempt > o->finished)
@@ -246,6 +247,9 @@ static void take_check_outcome(struct reading *g) {
     const struct record *r = g->record;
     struct post_operation *o = &g->witness->call;
     bool decided = g->witness->decision != DECISION_NONE;
+    uint32_t tries = message_of(g)->check_tries;
+    bool brings_nothing = r->verdict != VERDICT_WORKING && r->verdict != VERDICT_INTERRUPTED &&
+                          r->verdict != VERDICT_DONE && r->verdict != VERDICT_REFUSED;
 
     if (r->attempt > o->allowed || r->attempt <= o->finished)
         breach(g, "I-G5", "an outcome of a check-back that was not open");
@@ -259,6 +263,9 @@ static void take_check_outcome(struct reading *g) {
         SOMETIMES(check_unknown);
     if (decided && r->verdict != VERDICT_NOT_SENT)
         SOMETIMES(check_after_decision);
+    if (!decided && tries > 0 && brings_nothing && o->failures + 1 >= tries &&
+        (r->flags & RECORD_FLAG_ATTENTION) == 0)
+        breach(g, "attention", "as many check-backs as were to be tried brought nothing, and nobody is told");
     if ((r->flags & RECORD_FLAG_ATTENTION) != 0)
         SOMETIMES(check_attention);
     note_verdict(o, r);
@@ -277,6 +284,8 @@ static void take_notice_outcome(struct reading *g) {
     if (r->next_ms != 0 && r->attempt < m->schedule_count &&
         r->next_ms < r->at_ms + m->schedule_ms[r->attempt])
         breach(g, "I-N4", "the next attempt is planned too early");
+    if (r->http == 410 && (r->verdict != VERDICT_REFUSED || r->next_ms != 0))
+        breach(g, "G9", "the endpoint is gone, and that is not the end");
     if (r->verdict == VERDICT_INTERRUPTED)
         SOMETIMES(notice_interrupted);
     note_verdict(o, r);

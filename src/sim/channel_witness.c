@@ -26,8 +26,6 @@ static void take_version(struct world *w, struct sim_channel *c, const struct de
     c->paused = d->paused;
     c->source = d->source;
     c->outlet = d->outlet;
-    if (d->outlet.concurrency > c->concurrency_max)
-        c->concurrency_max = d->outlet.concurrency;
     if (d->deleted) {
         SOMETIMES(undefined);
         c->id = c->seq = 0;

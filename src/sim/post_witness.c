@@ -19,6 +19,11 @@ static void breach(struct reading *g, const char *invariant, const char *sentenc
                g->witness->seq + 1, record_word(g->record->kind), sentence);
 }
 
+/* What was meant for an earlier life of its id may reach this one. */
+static bool lives_again(const struct reading *g) {
+    return g->post->purged_id != 0;
+}
+
 static bool is_notice(const struct reading *g) {
     return g->post->mode == MODE_NOTICE;
 }
@@ -208,7 +213,7 @@ static void check_patience(struct reading *g, const struct delivery *d) {
 static void take_refusal(struct reading *g, struct delivery *d) {
     bool wanted = d->channel->outlet.refused_topic.length > 0;
 
-    if (!d->said_refused)
+    if (!d->said_refused && !lives_again(g))
         breach(g, "G11", "a delivery is refused that nobody refused");
     if (wanted == ((g->record->flags & RECORD_FLAG_DEAD) != 0))
         breach(g, "refusal", "a refusal is neither published nor set aside, or both");
@@ -234,7 +239,7 @@ static void take_delivery_outcome(struct reading *g, struct delivery *d) {
     if (r->next_ms != 0 && r->next_ms < r->at_ms)
         breach(g, "G2", "the next attempt is due in the past");
     check_patience(g, d);
-    if (r->verdict == VERDICT_DONE && !d->said_done)
+    if (r->verdict == VERDICT_DONE && !d->said_done && !lives_again(g))
         breach(g, "I-M2", "a delivery counts as acked that nobody acked");
     if (r->verdict == VERDICT_DONE && o->dead)
         SOMETIMES(ack_of_dead);
@@ -392,7 +397,7 @@ static void take_finished(struct reading *g) {
 static void take_resolved(struct reading *g) {
     struct delivery *d = post_delivery_at(g->post, g->record->branch);
 
-    if (d == NULL || (!d->asked_discard && !d->asked_edit)) {
+    if (d == NULL || (!d->asked_discard && !d->asked_edit && !lives_again(g))) {
         breach(g, "I-M2", "a delivery is given up by hand, and nobody asked for it");
         return;
     }
@@ -401,13 +406,13 @@ static void take_resolved(struct reading *g) {
     SOMETIMES(delivery_discarded);
     d->o.resolved = true;
     d->o.dead = false;
-    g->witness->edits_due = d->asked_edit ? 1 : 0;
+    g->witness->edits_due = d->asked_edit || lives_again(g) ? 1 : 0;
 }
 
 static void take_nudged(struct reading *g) {
     struct delivery *d = post_delivery_at(g->post, g->record->branch);
     struct post_operation *o = post_operation_of(g->post, g->record->branch, g->record->role);
-    bool asked = g->post->asked_nudge || (d != NULL && d->asked_replay);
+    bool asked = g->post->asked_nudge || lives_again(g) || (d != NULL && d->asked_replay);
 
     if (o == NULL || (!asked && g->world->driver.jumped_ms == 0)) {
         breach(g, "I-S6", "nobody asked for the next attempt now");

@@ -218,7 +218,8 @@ static void follow(struct engine *e, struct parcel *p, uint64_t now_ms) {
         return;
     }
     count_dead(e, p, o->status == OPERATION_DEAD);
-    if (o->open || (p->state == PARCEL_OUT && p->lease_ms > now_ms && owed_in_progress(o)))
+    /* A lease ends in leases_end, which counts it as an attempt, and nowhere else. */
+    if (o->open || (p->state == PARCEL_OUT && p->lease_ms != 0 && owed_in_progress(o)))
         return;
     if (p->state == PARCEL_OUT || p->dead)
         come_back(e, p);

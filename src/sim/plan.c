@@ -286,7 +286,7 @@ struct plan *plan_find(struct world *w, struct slice gid) {
 
 struct plan *plan_of_id(struct world *w, uint64_t id) {
     for (uint32_t i = 0; i < w->plan_count; i++)
-        if (w->plans[i].witness.id == id)
+        if (w->plans[i].witness.id == id && w->plans[i].purged_id != id) /* it may be used again */
             return &w->plans[i];
     return NULL;
 }

@@ -33,7 +33,7 @@ struct post *post_find(struct world *w, struct slice gid) {
 
 struct post *post_of_id(struct world *w, uint64_t id) {
     for (uint32_t i = 0; i < w->post_count; i++)
-        if (w->posts[i]->witness.id == id)
+        if (w->posts[i]->witness.id == id && w->posts[i]->purged_id != id)
             return w->posts[i];
     return NULL;
 }

@@ -284,9 +284,16 @@ struct plan *plan_find(struct world *w, struct slice gid) {
     return NULL;
 }
 
+/* An id may be used again once its row was purged: then it is the newer one's. */
 struct plan *plan_of_id(struct world *w, uint64_t id) {
-    for (uint32_t i = 0; i < w->plan_count; i++)
-        if (w->plans[i].witness.id == id && w->plans[i].purged_id != id) /* it may be used again */
+    struct plan *purged = NULL;
+
+    for (uint32_t i = 0; i < w->plan_count; i++) {
+        if (w->plans[i].witness.id != id)
+            continue;
+        if (w->plans[i].purged_id != id)
             return &w->plans[i];
-    return NULL;
+        purged = &w->plans[i];
+    }
+    return purged;
 }

@@ -32,10 +32,16 @@ struct post *post_find(struct world *w, struct slice gid) {
 }
 
 struct post *post_of_id(struct world *w, uint64_t id) {
-    for (uint32_t i = 0; i < w->post_count; i++)
-        if (w->posts[i]->witness.id == id && w->posts[i]->purged_id != id)
+    struct post *purged = NULL;
+
+    for (uint32_t i = 0; i < w->post_count; i++) {
+        if (w->posts[i]->witness.id != id)
+            continue;
+        if (w->posts[i]->purged_id != id)
             return w->posts[i];
-    return NULL;
+        purged = w->posts[i];
+    }
+    return purged;
 }
 
 struct delivery *post_delivery(const struct post *p, struct slice name) {

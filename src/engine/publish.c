@@ -5,6 +5,7 @@
 #include "base/limits.h"
 #include "engine/mutant.h"
 #include "engine/seat.h"
+#include "model/message_request.h"
 
 static void owe(struct step *s, const struct channel *c) {
     const struct message_request *m = s->transaction->message;
@@ -43,14 +44,6 @@ static struct slice new_name(struct step *s, uint8_t mode, char to[40]) {
     return buffer_slice(&name);
 }
 
-/* How long a notification may take at the most: then it is given up even if its endpoint was never free. */
-static uint64_t patience_ms(const struct message_request *m, uint32_t timeout_ms) {
-    uint64_t all_ms = 60000;
-    for (size_t i = 0; i < m->schedule_count; i++)
-        all_ms += (uint64_t)m->schedule_ms[i] + timeout_ms;
-    return all_ms < UINT32_MAX ? all_ms : UINT32_MAX;
-}
-
 struct slice publish(struct step *s, uint8_t mode, const struct message_request *m, uint32_t timeout_ms) {
     char name[40];
     struct branch_request notify = { .id = m->only, .to[ROLE_FORWARD].timeout_ms = timeout_ms };
@@ -65,7 +58,7 @@ struct slice publish(struct step *s, uint8_t mode, const struct message_request 
     if (mode == MODE_NOTICE) {
         q.branches = &notify;
         q.branch_count = 1;
-        q.deadline_ms = (uint32_t)patience_ms(m, timeout_ms);
+        q.deadline_ms = message_request_patience_ms(m, timeout_ms);
     }
     struct event birth = { .kind = EVENT_SUBMIT, .now_ms = s->event->now_ms, .random = s->event->random };
     struct seat *seat = submit_create(s->engine, &birth, &q);

@@ -86,6 +86,13 @@ int message_request_decode(struct leb128_cursor *c, struct arena *arena, const s
     return m == NULL ? ERR_MEMORY : take_message(c, arena, m);
 }
 
+uint32_t message_request_patience_ms(const struct message_request *m, uint32_t timeout_ms) {
+    uint64_t all_ms = 60000;
+    for (size_t i = 0; i < m->schedule_count; i++)
+        all_ms += (uint64_t)m->schedule_ms[i] + timeout_ms;
+    return all_ms < UINT32_MAX ? (uint32_t)all_ms : UINT32_MAX;
+}
+
 void outgoing_request_encode(struct buffer *to, const struct outgoing_request *all, uint16_t count) {
     leb128_put(to, count);
     for (size_t i = 0; i < count; i++) {

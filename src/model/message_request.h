@@ -1,4 +1,4 @@
-/* The bytes of what messages carry, as parts of records. Only model/record.c and model/definition.c use it.
+/* What messages carry: its bytes as parts of records, and what follows from it.
  *
  * Encoders append; the buffer's own failure tells. Decoders take from a cursor: 0, ERR_CORRUPT, ERR_MEMORY;
  * slices look into the cursor's bytes, arrays live in the arena. */
@@ -17,6 +17,9 @@ int labels_decode(struct leb128_cursor *c, struct arena *arena, const struct lab
 
 void message_request_encode(struct buffer *to, const struct message_request *m);
 int message_request_decode(struct leb128_cursor *c, struct arena *arena, const struct message_request **out);
+
+/* How long a notification may take at the most: then it is given up even if its endpoint was never free. */
+uint32_t message_request_patience_ms(const struct message_request *m, uint32_t timeout_ms);
 
 void outgoing_request_encode(struct buffer *to, const struct outgoing_request *all, uint16_t count);
 int outgoing_request_decode(struct leb128_cursor *c, struct arena *arena, const struct outgoing_request **all,

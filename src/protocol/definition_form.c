@@ -255,6 +255,36 @@ static int read_subscription(struct reading *r, struct json_value root) {
     return failed == 0 ? read_description(&r->form, r->values[OUTLET_DESCRIPTION]) : failed;
 }
 
+static int read_endpoint(struct reading *r, struct json_value root) {
+    /* The members that an endpoint shares with a subscription's push stand where read_... look for them. */
+    static const struct form_field fields[] = { { "url", FORM_STRING },
+                                                { "timeout", FORM_STRING },
+                                                { "concurrency", FORM_NUMBER },
+                                                { "description", FORM_STRING } };
+    struct form_path url = form_below(NULL, "url");
+    struct json_value values[4];
+    struct call_draft draft = { .timeout_ms = 0 };
+    r->outlet = (struct outlet){ .concurrency = DEFINITION_ENDPOINT_CONCURRENCY,
+                                 .timeout_ms = r->options->call_timeout_ms };
+    int failed = form_members(&r->form, NULL, root, fields, 4, values);
+    if (failed == 0 && !form_given(values[0]))
+        return form_missing(&r->form, NULL, "url", "where its notifications are posted");
+    if (failed == 0)
+        failed = call_form_endpoint(&r->form, &url, values[0], &draft);
+    if (failed == 0)
+        failed =
+            call_form_judge(&r->form, r->options->judge, r->options->judge_self, &url, values[0], draft.url);
+    if (failed != 0)
+        return failed;
+    r->outlet.url = draft.url;
+    r->values[OUTLET_TIMEOUT] = values[1];
+    r->values[OUTLET_CONCURRENCY] = values[2];
+    failed = read_times(r);
+    if (failed == 0)
+        failed = read_concurrency(r);
+    return failed == 0 ? read_description(&r->form, values[3]) : failed;
+}
+
 static int read_plain_topic(struct reading *r, struct json_value root) {
     static const struct form_field fields[] = { { "description", FORM_STRING } };
     struct json_value value;
@@ -289,14 +319,19 @@ int definition_form_decode(uint8_t kind, struct slice name, struct slice body,
         .options = options,
     };
     struct json_value root;
-    assert(kind == DEFINITION_TOPIC || kind == DEFINITION_SUBSCRIPTION);
+    static int (*const read[DEFINITION_KIND_END])(struct reading * r, struct json_value root) = {
+        [DEFINITION_TOPIC] = read_plain_topic,
+        [DEFINITION_SUBSCRIPTION] = read_subscription,
+        [DEFINITION_ENDPOINT] = read_endpoint,
+    };
+    assert(kind < DEFINITION_KIND_END && read[kind] != NULL);
     int failed = form_begin(&r.form, &root);
     if (failed == 0 && r.form.document.length > LIMIT_DEFINITION_BYTES)
         failed = refuse_size(&r.form, root);
-    if (failed == 0 && kind == DEFINITION_SUBSCRIPTION && name.length > LIMIT_BRANCH_ID_BYTES)
+    if (failed == 0 && kind != DEFINITION_TOPIC && name.length > LIMIT_BRANCH_ID_BYTES)
         failed = refuse_name(&r.form, name.length);
     if (failed == 0)
-        failed = kind == DEFINITION_TOPIC ? read_plain_topic(&r, root) : read_subscription(&r, root);
+        failed = read[kind](&r, root);
     if (failed != 0)
         return failed;
     *out = (struct definition){ .kind = kind, .name = name, .source = root.raw, .outlet = r.outlet };

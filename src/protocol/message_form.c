@@ -147,8 +147,8 @@ static bool is_reserved(struct slice name) {
     return begins_with(name, "settle-") || begins_with(name, "webhook-") || begins_with(name, "proxy-");
 }
 
-static int read_headers(struct form *f, const struct form_path *above, struct json_value value,
-                        struct digest *digest, struct message_request *out) {
+int message_headers_read(struct form *f, const struct form_path *above, struct json_value value,
+                         struct digest *digest, struct message_request *out) {
     static const struct label_form form = { "headers", "header", LIMIT_MESSAGE_HEADERS, LIMIT_NAME_BYTES,
                                             LIMIT_MESSAGE_HEADER_BYTES };
     struct form_path path = form_below(above, "headers");
@@ -206,7 +206,7 @@ int message_content_read(struct form *f, const struct form_path *above, const st
     canon_text(digest, 'b', out->body);
     canon_text(digest, 'c', out->head.content_type);
     canon_number(digest, 'd', out->delay_ms);
-    return read_headers(f, above, values[CONTENT_HEADERS], digest, out);
+    return message_headers_read(f, above, values[CONTENT_HEADERS], digest, out);
 }
 
 /* --- the check-back --- */
@@ -427,18 +427,18 @@ static int read_check(struct message_form *m, struct json_value value) {
 
 /* --- the whole --- */
 
-static int read_id(struct message_form *m, struct json_value value) {
+int message_id_read(struct form *f, struct json_value value, struct digest *digest, struct slice *out) {
     struct form_path path = form_below(NULL, "id");
     struct slice id = SLICE_NONE;
-    if (form_given(value) && json_string(value, m->form.arena, &id) != 0)
-        return form_no_memory(&m->form);
+    if (form_given(value) && json_string(value, f->arena, &id) != 0)
+        return form_no_memory(f);
     if (form_given(value) && !submission_is_gid(id))
-        return form_refuse(&m->form, &path, value, PROBLEM_INVALID_GID,
+        return form_refuse(f, &path, value, PROBLEM_INVALID_GID,
                            "an id has 1 to %d characters, each a letter, a digit or one of . _ : - (and is "
                            "not \".\" or \"..\")",
                            LIMIT_GID_BYTES);
-    m->request.gid = id;
-    canon_text(&m->digest, 'i', id);
+    *out = id;
+    canon_text(digest, 'i', id);
     return 0;
 }
 
@@ -497,7 +497,7 @@ int message_form_decode(struct slice body, const struct message_options *options
     if (failed == 0)
         failed = form_members(&m.form, NULL, root, root_fields, ROOT_FIELDS, values);
     if (failed == 0)
-        failed = read_id(&m, values[ROOT_ID]);
+        failed = message_id_read(&m.form, values[ROOT_ID], &m.digest, &m.request.gid);
     if (failed == 0)
         failed = message_content_read(&m.form, NULL, values, &m.digest, &m.message);
     if (failed == 0)

@@ -39,6 +39,12 @@ int message_content_read(struct form *f, const struct form_path *above, const st
 int message_body_read(struct form *f, const struct form_path *above, const struct json_value *values,
                       struct slice *body, struct slice *content_type);
 
+/* The member "headers"; and the member "id", which may be absent: *out is empty then. Both go into the
+ * digest. */
+int message_headers_read(struct form *f, const struct form_path *above, struct json_value value,
+                         struct digest *digest, struct message_request *out);
+int message_id_read(struct form *f, struct json_value value, struct digest *digest, struct slice *out);
+
 /* Whether the content type is JSON's own, or ends in +json. */
 bool message_is_json(struct slice content_type);
 

@@ -12,6 +12,7 @@
 #include "protocol/canon.h"
 #include "protocol/form.h"
 #include "protocol/label_form.h"
+#include "protocol/outgoing_form.h"
 
 enum {
     ROOT_GID,
@@ -35,8 +36,8 @@ static const struct form_field root_fields[ROOT_FIELDS] = {
     [ROOT_DEADLINE] = { "deadline", FORM_STRING },
     [ROOT_DRIVE] = { "drive", FORM_STRING },
     [ROOT_BRANCHES] = { "branches", FORM_ARRAY },
-    [ROOT_ON_COMMIT] = { "on_commit", FORM_ANY },
-    [ROOT_ON_ROLLBACK] = { "on_rollback", FORM_ANY },
+    [ROOT_ON_COMMIT] = { "on_commit", FORM_ARRAY },
+    [ROOT_ON_ROLLBACK] = { "on_rollback", FORM_ARRAY },
     [ROOT_DATASOURCES] = { "datasources", FORM_ANY },
 };
 
@@ -160,15 +161,24 @@ static int read_deadline(struct submission *s, struct json_value value) {
 
 /* What later versions will take. Saying so is kinder than "unknown field". */
 static int refuse_not_yet(struct submission *s, const struct json_value *values) {
-    for (unsigned field = ROOT_ON_COMMIT; field <= ROOT_DATASOURCES; field++) {
-        struct form_path path = form_below(NULL, root_fields[field].name);
-        if (!form_given(values[field]))
-            continue;
-        return form_refuse(&s->form, &path, values[field], PROBLEM_NOT_AVAILABLE,
-                           "\"%s\": %s are not available in this version of settled", root_fields[field].name,
-                           field == ROOT_DATASOURCES ? "XA transactions" : "messages and notifications");
-    }
-    return 0;
+    struct form_path path = form_below(NULL, "datasources");
+    if (!form_given(values[ROOT_DATASOURCES]))
+        return 0;
+    return form_refuse(&s->form, &path, values[ROOT_DATASOURCES], PROBLEM_NOT_AVAILABLE,
+                       "\"datasources\": XA transactions are not available in this version of settled");
+}
+
+static int read_outgoing(struct submission *s, const struct submission_options *options,
+                         const struct json_value *values) {
+    struct outgoing_list list = { .count = 0 };
+    int failed =
+        outgoing_form_read(&s->form, "on_commit", values[ROOT_ON_COMMIT], options, &s->digest, &list);
+    if (failed == 0)
+        failed =
+            outgoing_form_read(&s->form, "on_rollback", values[ROOT_ON_ROLLBACK], options, &s->digest, &list);
+    s->request.outgoing = list.all;
+    s->request.outgoing_count = list.count;
+    return failed;
 }
 
 static struct branch_order order_of(struct submission *s, const struct form_path *path,
@@ -294,6 +304,8 @@ int submission_decode(struct slice body, const struct submission_options *option
     s.branch_form.mode = s.request.mode;
     s.branch_form.drive = s.request.drive;
     failed = read_branches(&s, values[ROOT_BRANCHES]);
+    if (failed == 0)
+        failed = read_outgoing(&s, options, values);
     if (failed != 0)
         return failed;
     digest_end(&s.digest, s.request.fingerprint);

@@ -34,7 +34,8 @@ struct submission_options {
     struct retry_policy retry; /* of each branch, member by member */
     submission_judge *judge;
     submission_judge *judge_sink; /* the same for a line of wire/sink_target.h; definitions only */
-    void *judge_self;
+    bool (*has_endpoint)(void *self, struct slice name); /* whether notifications may name it */
+    void *judge_self;                                    /* for all of them */
 };
 
 /* Bounds of what a request may ask for; call timeouts are in base/limits.h. */

@@ -121,6 +121,7 @@ struct submission_options common_submission_options(struct visit *v) {
                    .max_ms = (uint32_t)settings_number(s, SETTING_DEFAULTS_RETRY_MAX),
                    .then = GIVE_UP_ROLLBACK },
         .judge = outbound_judge,
+        .has_endpoint = outbound_has_endpoint,
         .judge_sink = outbound_judge_sink,
         .judge_self = v->daemon,
     };

@@ -253,6 +253,11 @@ void outbound_close(struct daemon *d) {
     d->egress = NULL;
 }
 
+bool outbound_has_endpoint(void *self, struct slice name) {
+    const struct channel *c = engine_channel(((struct daemon *)self)->engine, DEFINITION_ENDPOINT, name);
+    return c != NULL && engine_definition(c)->source.length > 0;
+}
+
 int outbound_judge(void *self, struct slice text, struct why *why) {
     const struct daemon *d = self;
     struct url url;

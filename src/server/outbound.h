@@ -19,6 +19,8 @@ void outbound_judge_by(struct daemon *d, struct egress_book *book);
 /* The signing secrets changed, or an overlap may have ended. */
 void outbound_secrets(struct daemon *d);
 
+/* Whether an endpoint of that name is defined; self is the daemon. */
+bool outbound_has_endpoint(void *self, struct slice name);
 /* submission_judge of protocol/submission.h: self is the daemon. */
 int outbound_judge(void *self, struct slice url, struct why *why);
 /* The same for a broker's line (wire/sink_target.h): each host that is an address now, names when they are

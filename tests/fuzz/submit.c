@@ -28,6 +28,11 @@ static void check_branch(const struct transaction_request *q, size_t index) {
     FUZZ_CHECK(b->retry.factor_percent >= 100);
 }
 
+static bool has_endpoint(void *self, struct slice name) {
+    (void)self;
+    return name.length > 1;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static const struct submission_options options = {
         .namespace_name = { "default", 7 },
@@ -35,6 +40,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         .call_timeout_ms = 5000,
         .retry = { .first_ms = 1000, .factor_percent = 200, .max_ms = 300000 },
         .judge = judge,
+        .has_endpoint = has_endpoint,
     };
     struct arena arena;
     arena_init(&arena, 65536, 64 << 20);

@@ -70,6 +70,13 @@ static void nudge(struct step *s) {
     answer(s, REPLY_STATE, SLICE_NONE);
 }
 
+static void again(struct step *s) {
+    if (status_is_final(s->transaction->status))
+        notify_again(s);
+    else
+        nudge(s);
+}
+
 static void suspend_or_resume(struct step *s, uint8_t kind, bool already) {
     if (refuse_when_final(s))
         return;
@@ -177,6 +184,7 @@ static void (*const commands[EVENT_KIND_END])(struct step *s) = {
     [EVENT_REPLAY] = replay_delivery,
     [EVENT_DISCARD] = discard_delivery,
     [EVENT_EDIT] = edit_delivery,
+    [EVENT_AGAIN] = again,
 };
 
 /* A transaction that left memory is final: it can be asked about, and says so to every command. */

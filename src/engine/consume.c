@@ -146,6 +146,23 @@ void edit_delivery(struct step *s) {
     answer(s, REPLY_STATE, id);
 }
 
+/* What gave up stays as it was: the new one has its own attempts, and says what it repeats. */
+void notify_again(struct step *s) {
+    const struct transaction *t = s->transaction;
+    char origin[16 + LIMIT_GID_BYTES];
+    struct buffer text = { .at = origin, .capacity = sizeof origin, .max = sizeof origin };
+    if (t->mode != MODE_NOTICE) {
+        answer(s, REPLY_NOT_ALLOWED, SLICE("only a notification is sent again"));
+        return;
+    }
+    buffer_add_format(&text, "retry of %.*s", SLICE_PRINT(t->gid));
+    struct message_request m = *t->message;
+    m.origin = buffer_slice(&text);
+    struct slice id = publish(s, MODE_NOTICE, &m, t->branches[0].to[ROLE_FORWARD].timeout_ms);
+    audit_put(s->engine, s->effects, s->event, "retry");
+    answer(s, REPLY_STATE, id);
+}
+
 void leases_end(struct step *s) {
     for (struct parcel *p = s->seat->parcels; p != NULL; p = p->next) {
         const struct operation *o = &s->transaction->branches[p->branch].operation[p->role];

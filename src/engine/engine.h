@@ -136,6 +136,9 @@ struct channel_figures {
     uint64_t ready;     /* could be sent now */
     uint64_t acked;     /* since start */
     uint64_t refused;   /* since start */
+    uint64_t probe_ms;  /* endpoints: when the next probe may be made; 0: nothing is held back */
+    uint32_t failures;  /* endpoints: attempts in a row that did not succeed */
+    bool probing;       /* endpoints: in trouble, one attempt at a time */
     uint64_t oldest_ms; /* when the oldest that is owed became owed; 0: none */
 };
 /* All of them are counters: asking costs the same however much is owed. */

@@ -385,7 +385,12 @@ void engine_channel_figures(const struct channel *c, struct channel_figures *out
     const struct parcel *oldest = engine_parcel_next(c, NULL);
     *out = c->figures;
     out->out = c->out;
-    out->oldest_ms = oldest == NULL ? 0 : oldest->seat->transaction.decided_ms;
+    out->failures = c->failures;
+    out->probing = c->probing;
+    out->probe_ms = c->probe.place == 0 ? 0 : c->probe.at_ms;
+    if (oldest != NULL) /* a notification is owed from its creation on */
+        out->oldest_ms = oldest->seat->transaction.decided_ms != 0 ? oldest->seat->transaction.decided_ms
+                                                                   : oldest->seat->transaction.created_ms;
 }
 
 const struct lane *engine_stopped_lane(const struct channel *c, const struct lane *after) {

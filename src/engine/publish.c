@@ -75,7 +75,8 @@ struct slice publish(struct step *s, uint8_t mode, const struct message_request 
         .text = seat->transaction.gid,
         .who = mode == MODE_NOTICE ? m->only : m->head.topic,
     };
-    step_put(s, &r);
+    if (s->seat != NULL) /* one that is only shown, from history, takes no records any more */
+        step_put(s, &r);
     return seat->transaction.gid;
 }
 

@@ -307,6 +307,7 @@ void refuse_delivery(struct step *s);
 void replay_delivery(struct step *s);
 void discard_delivery(struct step *s);
 void edit_delivery(struct step *s);
+void notify_again(struct step *s);
 void leases_end(struct step *s); /* consumers that held it too long */
 
 /* publish.c: messages and notifications come into being */

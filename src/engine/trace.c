@@ -8,14 +8,14 @@ static struct buffer *page(const struct step *s) {
 
 static const char *event_word(uint8_t kind) {
     static const char *const words[EVENT_KIND_END] = {
-        [EVENT_SUBMIT] = "submit",   [EVENT_SHOW] = "show",         [EVENT_REGISTER] = "register",
-        [EVENT_COMMIT] = "commit",   [EVENT_ROLLBACK] = "rollback", [EVENT_RETRY] = "retry",
-        [EVENT_SUSPEND] = "suspend", [EVENT_RESUME] = "resume",     [EVENT_FORCE] = "force",
-        [EVENT_RESOLVE] = "resolve", [EVENT_OUTCOME] = "outcome",   [EVENT_TICK] = "tick",
-        [EVENT_NOTE] = "note",       [EVENT_ACK] = "ack",           [EVENT_NACK] = "nack",
-        [EVENT_REPLAY] = "replay",   [EVENT_DISCARD] = "discard",   [EVENT_EDIT] = "edit",
-        [EVENT_PULL] = "pull",       [EVENT_DEFINE] = "define",     [EVENT_UNDEFINE] = "undefine",
-        [EVENT_PAUSE] = "pause",
+        [EVENT_SUBMIT] = "submit",     [EVENT_SHOW] = "show",         [EVENT_REGISTER] = "register",
+        [EVENT_COMMIT] = "commit",     [EVENT_ROLLBACK] = "rollback", [EVENT_RETRY] = "retry",
+        [EVENT_SUSPEND] = "suspend",   [EVENT_RESUME] = "resume",     [EVENT_FORCE] = "force",
+        [EVENT_RESOLVE] = "resolve",   [EVENT_OUTCOME] = "outcome",   [EVENT_TICK] = "tick",
+        [EVENT_NOTE] = "note",         [EVENT_ACK] = "ack",           [EVENT_NACK] = "nack",
+        [EVENT_REPLAY] = "replay",     [EVENT_DISCARD] = "discard",   [EVENT_EDIT] = "edit",
+        [EVENT_AGAIN] = "again",       [EVENT_PULL] = "pull",         [EVENT_DEFINE] = "define",
+        [EVENT_UNDEFINE] = "undefine", [EVENT_PAUSE] = "pause",
     };
     return kind < EVENT_KIND_END && words[kind] != NULL ? words[kind] : "?";
 }

@@ -29,6 +29,7 @@ enum event_kind {
     EVENT_REPLAY,     /* gid, branch_id, text: a dead delivery is tried again */
     EVENT_DISCARD,    /* gid, branch_id, text: a delivery is given up by hand */
     EVENT_EDIT,       /* gid, branch_id, text, body, content_type: replaced by a new message */
+    EVENT_AGAIN,      /* gid, text: a notification that waits is tried now, one that is over is sent anew */
     EVENT_PULL,     /* gid: the subscription; count, pause_ms (the lease). What was asked for in a batch that
                        is not durable yet is not handed out: whoever waits asks again when it is */
     EVENT_DEFINE,   /* definition */

@@ -26,6 +26,7 @@ enum hero {
     HERO_TRANSACTION,
     HERO_MESSAGE,
     HERO_DELIVERY,
+    HERO_NOTICE,
     HEROES,
 };
 
@@ -34,6 +35,8 @@ static const char *const names[HEROES][TALES] = {
                            "tx.status", "tx.sent" },
     [HERO_MESSAGE] = { NULL, "msg.created", "msg.op", "msg.attempt", "msg.attention", "msg.decision",
                        "msg.status", "msg.sent" },
+    [HERO_NOTICE] = { NULL, "ntf.created", "ntf.op", "ntf.attempt", "ntf.attention", "ntf.decision",
+                      "ntf.status", "ntf.sent" },
     [HERO_DELIVERY] = { NULL, "delivery.created", "delivery.op", "delivery.attempt", "delivery.attention",
                         NULL, NULL, NULL },
 };
@@ -60,7 +63,7 @@ static enum hero hero_of(const struct transaction *t, const struct record *r) {
     bool of_branch = r->kind == RECORD_ALLOWED || r->kind == RECORD_OUTCOME || r->kind == RECORD_RESOLVED ||
                      r->kind == RECORD_NUDGED;
     if (t->mode != MODE_MESSAGE)
-        return HERO_TRANSACTION;
+        return t->mode == MODE_NOTICE ? HERO_NOTICE : HERO_TRANSACTION;
     if (r->kind == RECORD_DELIVERY)
         return HERO_DELIVERY;
     return of_branch && r->branch < t->branch_count && branch_is_delivery(&t->branches[r->branch])

@@ -452,10 +452,8 @@ static int read_state(struct message_form *m, const struct json_value *values) {
         int failed = form_word(&m->form, &path, values[ROOT_STATE], words, 1, &index);
         if (failed != 0)
             return failed;
-        if (!form_given(values[ROOT_CHECK]))
-            return form_missing(&m->form, NULL, "check",
-                                "a half message is never dropped, so settled must have somebody to ask when "
-                                "its producer stays silent");
+        if (!form_given(values[ROOT_CHECK])) /* then it waits for its producer, for ever if need be */
+            return 0;
         m->request.branches = &m->check;
         m->request.branch_count = 1;
         return read_check(m, values[ROOT_CHECK]);

@@ -25,11 +25,17 @@ static const char *const message_names[] = { "status",        "topic",          
 static const char *const delivery_names[] = { "status", "subscription", "topic",  "key", "attention",
                                               "sort",   "limit",        "cursor", NULL };
 
+static const char *const notice_names[] = { "status",        "endpoint",       "event",      "ref",
+                                            "created_after", "created_before", "older_than", "label.",
+                                            "sort",          "limit",          "cursor",     NULL };
+static const char *const missed_names[] = { "since", "limit", "cursor", NULL };
+
 const char *const *query_names(enum query_kind kind) {
     static const char *const *const names[QUERY_KIND_COUNT] = {
         [QUERY_NONE] = no_names,          [QUERY_WAIT] = wait_names,           [QUERY_LIST] = list_names,
         [QUERY_EVENTS] = event_names,     [QUERY_PAGE] = page_names,           [QUERY_LIMIT] = limit_names,
-        [QUERY_MESSAGES] = message_names, [QUERY_DELIVERIES] = delivery_names,
+        [QUERY_MESSAGES] = message_names, [QUERY_DELIVERIES] = delivery_names, [QUERY_NOTICES] = notice_names,
+        [QUERY_MISSED] = missed_names,
     };
     assert((unsigned)kind < QUERY_KIND_COUNT);
     return names[kind];
@@ -49,6 +55,10 @@ const char *query_meaning(const char *name) {
         { "topic", "published under exactly this topic" },
         { "key", "with exactly this ordering key" },
         { "subscription", "owed to exactly this subscription" },
+        { "endpoint", "to exactly this endpoint" },
+        { "event", "of exactly this event" },
+        { "ref", "with exactly this ref" },
+        { "since", "created later than this RFC 3339 time" },
         { "branch_url", "some operation's URL begins with this" },
         { "created_after", "created later than this RFC 3339 time" },
         { "created_before", "created earlier than this RFC 3339 time" },
@@ -188,6 +198,8 @@ static const char *const *status_words(enum query_kind kind, size_t *count) {
         return message_status_words(count);
     if (kind == QUERY_DELIVERIES)
         return delivery_status_words(count);
+    if (kind == QUERY_NOTICES)
+        return notice_status_words(count);
     for (uint8_t status = STATUS_ACTIVE; status < STATUS_END; status++)
         words[status - STATUS_ACTIVE] = status_word(status);
     *count = STATUS_END - STATUS_ACTIVE;
@@ -197,12 +209,15 @@ static const char *const *status_words(enum query_kind kind, size_t *count) {
 static uint32_t status_bits(enum query_kind kind, struct slice word, size_t index) {
     if (kind == QUERY_MESSAGES)
         return message_statuses(word);
-    return kind == QUERY_DELIVERIES ? 1u << index : 1u << status_from_word(word);
+    bool by_place = kind == QUERY_DELIVERIES || kind == QUERY_NOTICES;
+    return by_place ? 1u << index : 1u << status_from_word(word);
 }
 
 static int read_statuses(struct reading *r, struct slice name, struct slice value) {
     struct list_filter *filter = &r->query->filter;
-    uint32_t *out = r->kind == QUERY_DELIVERIES ? &filter->deliveries : &filter->statuses;
+    uint32_t *out = r->kind == QUERY_DELIVERIES ? &filter->deliveries
+                    : r->kind == QUERY_NOTICES  ? &filter->notices
+                                                : &filter->statuses;
     size_t count;
     const char *const *words = status_words(r->kind, &count);
     struct slice rest = value;
@@ -343,7 +358,7 @@ static int read_parameter(struct reading *r, struct slice name, struct slice val
         return read_bool(r, name, value, &q->filter.attention);
     if (slice_is(name, "suspended"))
         return read_bool(r, name, value, &q->filter.suspended);
-    if (slice_is(name, "created_after"))
+    if (slice_is(name, "created_after") || slice_is(name, "since"))
         return read_time(r, name, value, &q->filter.created_after_ms);
     if (slice_is(name, "created_before"))
         return read_created_before(r, name, value);
@@ -355,10 +370,12 @@ static int read_parameter(struct reading *r, struct slice name, struct slice val
         q->filter.name = value;
     else if (slice_is(name, "branch_url"))
         q->filter.branch_url = value;
-    else if (slice_is(name, "topic"))
+    else if (slice_is(name, "topic") || slice_is(name, "event"))
         q->filter.topic = value;
-    else if (slice_is(name, "key"))
+    else if (slice_is(name, "key") || slice_is(name, "ref"))
         q->filter.key = value;
+    else if (slice_is(name, "endpoint"))
+        q->filter.endpoint = value;
     else if (slice_is(name, "subscription"))
         q->filter.subscription = value;
     else
@@ -427,6 +444,10 @@ static bool agrees(int8_t wish, bool fact) {
 
 static bool carries(const struct transaction *t, const struct list_filter *filter) {
     const struct message_request *m = t->message;
+    if (filter->endpoint.length > 0 && (m == NULL || !slice_equal(m->only, filter->endpoint)))
+        return false;
+    if (filter->notices != 0 && (t->mode != MODE_NOTICE || (filter->notices >> notice_status(t) & 1) == 0))
+        return false;
     return (filter->topic.length == 0 || (m != NULL && slice_equal(m->head.topic, filter->topic))) &&
            (filter->key.length == 0 || (m != NULL && slice_equal(m->head.key, filter->key)));
 }

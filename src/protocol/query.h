@@ -16,6 +16,7 @@
 #include "base/err.h"
 #include "model/transaction.h"
 #include "protocol/message_word.h"
+#include "protocol/notice_word.h"
 #include "protocol/problem.h"
 
 /* Which parameters a route takes. */
@@ -27,6 +28,8 @@ enum query_kind {
     QUERY_PAGE,       /* limit, cursor */
     QUERY_LIMIT,      /* limit */
     QUERY_MESSAGES,   /* filters of messages, sort, limit, cursor */
+    QUERY_NOTICES,    /* filters of notifications, sort, limit, cursor */
+    QUERY_MISSED,     /* since, limit, cursor */
     QUERY_DELIVERIES, /* filters of deliveries, sort, limit, cursor */
     QUERY_KIND_COUNT,
 };
@@ -50,6 +53,8 @@ struct list_filter {
     struct slice topic;                    /* messages: equal */
     struct slice key;                      /* likewise */
     struct slice subscription;             /* deliveries: equal */
+    struct slice endpoint;                 /* notifications: equal */
+    uint32_t notices;                      /* notifications: bit 1 << enum notice_status */
     uint32_t deliveries;                   /* deliveries: bit 1 << enum delivery_status */
     uint64_t created_after_ms;             /* created later than this */
     uint64_t created_before_ms;            /* created earlier than this; 0: no bound */

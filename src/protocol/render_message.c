@@ -21,7 +21,7 @@ static void put_body(struct json_writer *w, const struct message_request *m) {
     buffer_add_byte(w->out, '"');
 }
 
-static void put_content(struct json_writer *w, const struct message_request *m) {
+void render_message_content(struct json_writer *w, const struct message_request *m) {
     json_put_string(w, "content_type", m->head.content_type);
     json_put_object(w, "headers");
     for (size_t i = 0; i < m->head.header_count; i++) {
@@ -190,7 +190,7 @@ static void put_delivery(struct json_writer *w, const struct transaction *t, uin
 void render_message(struct json_writer *w, const struct transaction *t, delivery_look *look, void *self) {
     json_put_object(w, NULL);
     put_head(w, t);
-    put_content(w, t->message);
+    render_message_content(w, t->message);
     json_put_array(w, "deliveries");
     for (uint16_t i = 0; i < t->branch_count; i++) {
         if (!branch_is_delivery(&t->branches[i]))
@@ -222,7 +222,7 @@ void render_delivery(struct json_writer *w, const struct transaction *t, uint16_
     if (replaced_by.length > 0)
         json_put_string(w, "replaced_by", replaced_by);
     if (whole)
-        put_content(w, t->message);
+        render_message_content(w, t->message);
     json_put_end(w);
 }
 
@@ -233,7 +233,7 @@ void render_pulled(struct json_writer *w, const struct transaction *t, uint16_t 
     put_address(w, t->message);
     json_put_u64(w, "attempt", t->branches[branch].operation[ROLE_CONFIRM].attempt);
     render_time(w, "lease_until", until_ms);
-    put_content(w, t->message);
+    render_message_content(w, t->message);
     json_put_end(w);
 }
 

@@ -13,6 +13,8 @@
 void render_message(struct json_writer *w, const struct transaction *t, delivery_look *look, void *self);
 /* As an item of a list and as the answer to an act: deliveries are only counted. */
 void render_message_item(struct json_writer *w, const struct transaction *t);
+/* Content type, headers and body of what a message or notification carries. */
+void render_message_content(struct json_writer *w, const struct message_request *m);
 /* One delivery. whole: with what is delivered. replaced_by: the message that an edit made; empty: none. */
 void render_delivery(struct json_writer *w, const struct transaction *t, uint16_t branch,
                      const struct delivery_stand *stand, bool whole, struct slice replaced_by);

@@ -384,9 +384,7 @@ void access_secrets(const struct access *a, uint64_t now_ms, struct slice *curre
 }
 
 void access_secret_mark(const struct access *a, const uint8_t salt[32], struct buffer *to) {
-    uint8_t mark[DIGEST_BYTES];
-    digest_hmac_sha256(slice_text(a->secret.current), slice_of((const char *)salt, 32), mark);
-    digest_add_hex(to, slice_of((const char *)mark, sizeof mark));
+    signing_secret_mark(&a->secret, salt, to);
 }
 
 int access_rotate(struct access *a, uint64_t overlap_ms, uint64_t now_ms, struct why *why) {

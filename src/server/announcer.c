@@ -62,6 +62,7 @@ static int announce_transaction(const struct announcement *n) {
 static int (*const announce[STORED_KIND_END])(const struct announcement *n) = {
     [STORED_TRANSACTION] = announce_transaction,
     [STORED_MESSAGE] = announce_transaction,
+    [STORED_NOTICE] = announce_transaction,
     [STORED_ANSWER] = NULL, /* the client's own business */
     [STORED_AUDIT] =
         NULL, /* what it tells of shows in the transaction's events; who may read it is narrower */

@@ -52,6 +52,20 @@ static void (*const serve[ROUTE_COUNT])(struct visit *v) = {
     [ROUTE_REPLAY] = api_delivery_act,
     [ROUTE_EDIT] = api_delivery_act,
     [ROUTE_DISCARD] = api_delivery_act,
+    [ROUTE_ENDPOINT_LIST] = api_definition_list,
+    [ROUTE_ENDPOINT_SHOW] = api_definition_show,
+    [ROUTE_ENDPOINT_PUT] = api_definition_put,
+    [ROUTE_ENDPOINT_DELETE] = api_definition_delete,
+    [ROUTE_ENDPOINT_DISABLE] = api_definition_pause,
+    [ROUTE_ENDPOINT_ENABLE] = api_definition_pause,
+    [ROUTE_ENDPOINT_ROTATE] = api_endpoint_rotate,
+    [ROUTE_MISSED] = api_missed,
+    [ROUTE_NOTIFY] = api_notify,
+    [ROUTE_NOTICE_LIST] = api_list,
+    [ROUTE_NOTICE_SHOW] = api_notice_show,
+    [ROUTE_NOTICE_TIMELINE] = api_timeline,
+    [ROUTE_NOTICE_RETRY] = api_notice_act,
+    [ROUTE_NOTICE_CANCEL] = api_notice_act,
     [ROUTE_EVENTS] = api_events,
     [ROUTE_AUDIT] = api_audit,
     [ROUTE_STATS] = api_stats,
@@ -130,13 +144,15 @@ static int admit(struct visit *v, struct problem *p) {
         return 0;
     if (!settings_flag(&v->daemon->settings, SETTING_AUTH_REQUIRED)) {
         memcpy(v->who, "anyone", sizeof "anyone");
+        v->may_view = true;
         return 0;
     }
     if (!identify(v, &roles)) {
         problem_init(p, PROBLEM_UNAUTHORIZED);
         return ERR_DENIED;
     }
-    if (access_may(roles, (enum access_role)needed))
+    v->may_view = access_may(roles, ACCESS_VIEWER);
+    if (access_may(roles, (enum access_role)needed) || (needed == ROUTE_ROLE_RECEIVER && v->may_view))
         return 0;
     PROBLEM_SAY(p, PROBLEM_FORBIDDEN, "this needs the role %s, which the token \"%s\" does not have",
                 routes_role_word(needed), v->who);

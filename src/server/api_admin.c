@@ -12,6 +12,7 @@
 #include "protocol/render.h"
 #include "server/api.h"
 #include "server/crash_point.h"
+#include "server/endpoint_secrets.h"
 #include "server/keyed.h"
 #include "server/logs.h"
 #include "server/outbound.h"
@@ -287,10 +288,20 @@ void api_token_revoke(struct visit *v) {
     note_first(v, revoke_token, text);
 }
 
-/* --- the signing secret --- */
+/* --- signing secrets: the daemon's own, and each endpoint's --- */
+
+static bool is_endpoints(const struct visit *v) {
+    return v->match.route->id == ROUTE_ENDPOINT_ROTATE;
+}
+
+static uint64_t overlap_until(const struct visit *v) {
+    return is_endpoints(v)
+               ? endpoint_secrets_overlap_until(v->daemon->endpoint_secrets, slice_text(v->match.gid))
+               : access_overlap_until(v->daemon->access);
+}
 
 /* secret empty: as a repeat gets it. */
-static void put_rotated(struct buffer *to, struct slice secret, uint64_t overlap_until_ms) {
+static void put_rotated(const struct visit *v, struct buffer *to, struct slice secret) {
     struct json_writer w;
     json_writer_init(&w, to);
     json_put_object(&w, NULL);
@@ -298,25 +309,28 @@ static void put_rotated(struct buffer *to, struct slice secret, uint64_t overlap
         json_put_string(&w, "secret", secret);
     else
         json_put_null(&w, "secret");
-    render_time(&w, "overlap_until", overlap_until_ms);
+    render_time(&w, "overlap_until", overlap_until(v));
     if (secret.length == 0)
-        json_put_text(&w, "shown_once",
-                      "the secret stood in the first answer to this Idempotency-Key only; if that answer was "
-                      "lost, read the first line of the file signing-secret in the data directory, or rotate "
-                      "again under a fresh key");
+        json_put_text(
+            &w, "shown_once",
+            is_endpoints(v)
+                ? "the secret stood in the first answer to this Idempotency-Key only; if that answer "
+                  "was lost, rotate again under a fresh key"
+                : "the secret stood in the first answer to this Idempotency-Key only; if that answer "
+                  "was lost, read the first line of the file signing-secret in the data directory, or "
+                  "rotate again under a fresh key");
     json_put_end(&w);
 }
 
 static void answer_rotated(struct visit *v, struct slice secret) {
     struct buffer kept;
-    uint64_t until = access_overlap_until(v->daemon->access);
     buffer_init(&kept, KEPT_BYTES_MAX);
-    put_rotated(&kept, SLICE_NONE, until);
-    put_rotated(visit_scratch(v), secret, until);
+    put_rotated(v, &kept, SLICE_NONE);
+    put_rotated(v, visit_scratch(v), secret);
     answer_once(v, 200, &kept);
 }
 
-static void rotate_secret(struct driver_seal *seal) {
+static void rotate_own(struct driver_seal *seal) {
     struct visit *v = CHAIN_OWNER(seal, struct visit, seal);
     struct daemon *d = v->daemon;
     struct why why = { .text = "" };
@@ -333,18 +347,43 @@ static void rotate_secret(struct driver_seal *seal) {
     answer_rotated(v, current);
 }
 
-void api_secret_rotate(struct visit *v) {
-    struct command command;
-    struct buffer now;
-    if (!read_command(v, COMMAND_ROTATE, &command))
+static void rotate_endpoints(struct driver_seal *seal) {
+    struct visit *v = CHAIN_OWNER(seal, struct visit, seal);
+    struct daemon *d = v->daemon;
+    struct why why = { .text = "" };
+    struct slice secret = SLICE_NONE;
+    int code = endpoint_secrets_rotate(d->endpoint_secrets, slice_text(v->match.gid),
+                                       v->part.token.expires_ms, daemon_now_ms(d), &secret, &why);
+    if (code != 0) {
+        refuse_access(v, code, &why);
         return;
+    }
+    logs_say(LOG_SECRET_ROTATED, "of endpoint %s by %s", v->match.gid, v->who);
+    answer_rotated(v, secret);
+}
+
+/* Whether the key's first request has rotated already; else what the secret is now becomes the mark. */
+static int look_rotated(struct visit *v, bool *rotated) {
+    struct buffer now;
     buffer_init(&now, 64);
-    access_secret_mark(v->daemon->access, v->fingerprint, &now);
-    bool rotated = v->mark.length > 0 && !slice_equal(v->mark, buffer_slice(&now));
+    if (is_endpoints(v))
+        endpoint_secrets_mark(v->daemon->endpoint_secrets, slice_text(v->match.gid), v->fingerprint, &now);
+    else
+        access_secret_mark(v->daemon->access, v->fingerprint, &now);
+    *rotated = v->mark.length > 0 && !slice_equal(v->mark, buffer_slice(&now));
     int code = buffer_failed(&now);
-    if (code == 0 && !rotated)
+    if (code == 0 && !*rotated)
         code = arena_copy(&v->exchange.arena, buffer_slice(&now), &v->mark);
     buffer_done(&now);
+    return code;
+}
+
+static void rotate(struct visit *v, void (*act)(struct driver_seal *seal), const char *note) {
+    struct command command;
+    bool rotated = false;
+    if (!read_command(v, COMMAND_ROTATE, &command))
+        return;
+    int code = look_rotated(v, &rotated);
     v->part.token.expires_ms = command.overlap_ms;
     if (code != 0) {
         refuse_busy(v);
@@ -352,6 +391,16 @@ void api_secret_rotate(struct visit *v) {
         keyed_say_replayed(v);
         answer_rotated(v, SLICE_NONE);
     } else {
-        note_first(v, rotate_secret, "signing secret rotate");
+        note_first(v, act, note);
     }
+}
+
+void api_secret_rotate(struct visit *v) {
+    rotate(v, rotate_own, "signing secret rotate");
+}
+
+void api_endpoint_rotate(struct visit *v) {
+    char text[512];
+    snprintf(text, sizeof text, "endpoint secret rotate %s", v->match.gid);
+    rotate(v, rotate_endpoints, text);
 }

@@ -12,6 +12,7 @@
 #include "protocol/render_message.h"
 #include "server/api.h"
 #include "server/api_common.h"
+#include "server/endpoint_secrets.h"
 #include "server/keyed.h"
 #include "wire/sink_target.h"
 
@@ -26,6 +27,13 @@ static uint8_t kind_of_route(enum route_id id) {
     case ROUTE_TOPIC_PUT:
     case ROUTE_TOPIC_DELETE:
         return DEFINITION_TOPIC;
+    case ROUTE_ENDPOINT_LIST:
+    case ROUTE_ENDPOINT_SHOW:
+    case ROUTE_ENDPOINT_PUT:
+    case ROUTE_ENDPOINT_DELETE:
+    case ROUTE_ENDPOINT_DISABLE:
+    case ROUTE_ENDPOINT_ENABLE:
+        return DEFINITION_ENDPOINT;
     default:
         return DEFINITION_SUBSCRIPTION;
     }
@@ -63,6 +71,27 @@ static void put_subscription(struct json_writer *w, const struct channel *c, con
     put_figures(w, c);
 }
 
+/* secret: shown when it was made just now; empty otherwise. */
+static void put_endpoint(struct json_writer *w, const struct visit *v, const struct channel *c,
+                         const struct definition *d) {
+    struct channel_figures f;
+    engine_channel_figures(c, &f);
+    json_put_string(w, "to", d->outlet.url);
+    json_put_bool(w, "enabled", !d->paused);
+    if (d->reason.length > 0)
+        json_put_string(w, "reason", d->reason);
+    json_put_text(w, "health", f.probing ? "probing" : "well");
+    render_time(w, "next_probe", f.probe_ms);
+    json_put_u64(w, "failures", f.failures);
+    json_put_u64(w, "owed", f.owed);
+    json_put_u64(w, "out", f.out);
+    json_put_u64(w, "delivered", f.acked);
+    render_time(w, "oldest", f.oldest_ms);
+    render_time(w, "overlap_until", endpoint_secrets_overlap_until(v->daemon->endpoint_secrets, d->name));
+    if (v->match.route->id == ROUTE_ENDPOINT_PUT && v->part.definition.secret.length > 0)
+        json_put_string(w, "secret", v->part.definition.secret);
+}
+
 static void put_subscribers(struct json_writer *w, const struct engine *e, struct slice topic) {
     const struct channel *c = NULL;
     json_put_array(w, "subscriptions");
@@ -81,6 +110,8 @@ static void put_definition(struct json_writer *w, const struct visit *v, const s
     json_put_string(w, "name", d->name);
     if (d->kind == DEFINITION_SUBSCRIPTION)
         put_subscription(w, c, d);
+    else if (d->kind == DEFINITION_ENDPOINT)
+        put_endpoint(w, v, c, d);
     else if (whole)
         put_subscribers(w, v->daemon->engine, d->name);
     render_time(w, "changed", d->at_ms);
@@ -205,6 +236,8 @@ static void answered(struct driver_ask *ask, const struct reply *reply) {
         return;
     }
     if (reply->event == EVENT_UNDEFINE) {
+        if (kind_of(v) == DEFINITION_ENDPOINT)
+            endpoint_secrets_forget(v->daemon->endpoint_secrets, slice_text(v->match.gid));
         (void)visit_scratch(v);
         visit_answer_sealed(v, 204, NULL);
         return;
@@ -224,6 +257,25 @@ static void ask(struct visit *v, uint8_t kind) {
     driver_ask(v->daemon->driver, &v->ask);
 }
 
+/* Before the endpoint is known, so that no call to it is ever signed with another secret. 0, or the visit was
+ * refused. */
+static int need_secret(struct visit *v) {
+    struct daemon *d = v->daemon;
+    struct why why = { .text = "" };
+    struct problem p;
+    struct slice secret;
+    bool made = false;
+    int code = endpoint_secrets_need(d->endpoint_secrets, slice_text(v->match.gid), daemon_now_ms(d), &made,
+                                     &secret, &why);
+    if (code == 0 && made)
+        code = arena_copy(&v->exchange.arena, secret, &v->part.definition.secret);
+    if (code == 0)
+        return 0;
+    PROBLEM_SAY(&p, code == ERR_SPACE ? PROBLEM_DISK_FULL : PROBLEM_BUSY, "its signing secret: %s", why.text);
+    visit_refuse(v, &p);
+    return code;
+}
+
 void api_definition_put(struct visit *v) {
     struct submission_options options = common_submission_options(v);
     struct definition *definition = &v->part.definition.definition;
@@ -237,6 +289,8 @@ void api_definition_put(struct visit *v) {
     const struct channel *c = engine_channel(v->daemon->engine, kind_of(v), name);
     v->part.definition.made = c == NULL || engine_channel_id(c) == 0;
     if (v->part.definition.made && common_admit_new(v) != 0)
+        return;
+    if (kind_of(v) == DEFINITION_ENDPOINT && need_secret(v) != 0)
         return;
     v->ask.event.definition = definition;
     ask(v, EVENT_DEFINE);
@@ -261,6 +315,7 @@ void api_definition_pause(struct visit *v) {
         return;
     }
     v->ask.event.text = command.reason;
-    v->ask.event.not_done = v->match.route->id == ROUTE_UNPAUSE;
+    v->ask.event.not_done =
+        v->match.route->id == ROUTE_UNPAUSE || v->match.route->id == ROUTE_ENDPOINT_ENABLE;
     ask(v, EVENT_PAUSE);
 }

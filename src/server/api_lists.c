@@ -10,6 +10,7 @@
 
 #include "protocol/render.h"
 #include "protocol/render_message.h"
+#include "protocol/render_notice.h"
 #include "server/api.h"
 #include "server/merge.h"
 
@@ -34,7 +35,15 @@ static bool is_of_deliveries(const struct visit *v) {
 static uint8_t kind_of(const struct visit *v) {
     if (is_audit(v))
         return STORED_AUDIT;
-    return v->match.route->id == ROUTE_LIST ? STORED_TRANSACTION : STORED_MESSAGE;
+    switch (v->match.route->id) {
+    case ROUTE_LIST:
+        return STORED_TRANSACTION;
+    case ROUTE_NOTICE_LIST:
+    case ROUTE_MISSED:
+        return STORED_NOTICE;
+    default:
+        return STORED_MESSAGE;
+    }
 }
 
 /* --- items --- */
@@ -99,7 +108,11 @@ static void put_transaction(struct visit *v, const struct transaction *t) {
         return;
     v->part.list.shown++;
     visit_shows(v, t);
-    if (kind_of(v) == STORED_MESSAGE)
+    if (v->match.route->id == ROUTE_MISSED)
+        render_missed(&v->part.list.writer, t);
+    else if (kind_of(v) == STORED_NOTICE)
+        render_notice_item(&v->part.list.writer, t);
+    else if (kind_of(v) == STORED_MESSAGE)
         render_message_item(&v->part.list.writer, t);
     else
         render_item(&v->part.list.writer, t);
@@ -167,8 +180,9 @@ static uint64_t approximate_total(const struct visit *v) {
     struct chores_figures chores;
     engine_figures(d->engine, &engine);
     chores_figures(d->chores, &chores);
-    uint64_t ever = kind_of(v) == STORED_MESSAGE ? d->messages_at_start + engine.published
-                                                 : d->rows_at_start + engine.submitted;
+    uint64_t ever = kind_of(v) == STORED_MESSAGE  ? d->messages_at_start + engine.published
+                    : kind_of(v) == STORED_NOTICE ? d->notices_at_start + engine.notified
+                                                  : d->rows_at_start + engine.submitted;
     ever -= engine.taken_back[kind_of(v)];
     return ever > chores.purged ? ever - chores.purged : 0;
 }

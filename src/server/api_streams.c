@@ -21,7 +21,14 @@ static void begin_again(struct visit *v);
 
 /* Whose timeline it is. */
 static uint8_t subject_of(const struct visit *v) {
-    return v->match.route->id == ROUTE_MESSAGE_TIMELINE ? STORED_MESSAGE : STORED_TRANSACTION;
+    switch (v->match.route->id) {
+    case ROUTE_MESSAGE_TIMELINE:
+        return STORED_MESSAGE;
+    case ROUTE_NOTICE_TIMELINE:
+        return STORED_NOTICE;
+    default:
+        return STORED_TRANSACTION;
+    }
 }
 
 /* --- ids --- */
@@ -403,7 +410,10 @@ static void shown(struct driver_ask *ask, const struct reply *reply) {
         problem_init(&p, PROBLEM_BUSY);
     else
         PROBLEM_SAY(&p, PROBLEM_NOT_FOUND, "there is no %s %s",
-                    subject_of(v) == STORED_MESSAGE ? "message" : "transaction", v->match.gid);
+                    subject_of(v) == STORED_MESSAGE  ? "message"
+                    : subject_of(v) == STORED_NOTICE ? "notification"
+                                                     : "transaction",
+                    v->match.gid);
     visit_refuse_sealed(v, &p);
 }
 

@@ -279,6 +279,8 @@ static int open_driver(struct daemon *d, struct why *why) {
         d->rows_at_start = counts[STORED_TRANSACTION] + without_row;
         d->messages_at_start =
             counts[STORED_MESSAGE] > recovered.messages ? counts[STORED_MESSAGE] : recovered.messages;
+        d->notices_at_start =
+            counts[STORED_NOTICE] > recovered.notices ? counts[STORED_NOTICE] : recovered.notices;
     }
     struct committer_options options = { .store = d->store, .post = ports_post, .post_context = d->loop };
     int code = committer_open(&d->committer, &options, why);

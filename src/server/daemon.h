@@ -71,6 +71,7 @@ struct daemon {
     uint64_t rows_recovered; /* of unfinished transactions, that recovery read */
     uint64_t rows_at_start;  /* transactions there were, in history or only in the journal */
     uint64_t messages_at_start;
+    uint64_t notices_at_start; /* notifications, likewise */
     struct memory list_memory; /* for transactions read from rows */
     uint64_t shed_busy;        /* new work refused, for metrics */
     uint64_t shed_space;

@@ -197,6 +197,13 @@ int endpoint_secrets_rotate(struct endpoint_secrets *s, struct slice name, uint6
     return code;
 }
 
+void endpoint_secrets_mark(const struct endpoint_secrets *s, struct slice name, const uint8_t salt[32],
+                           struct buffer *to) {
+    const struct holder *h = find(s, name);
+    if (h != NULL)
+        signing_secret_mark(&h->secret, salt, to);
+}
+
 void endpoint_secrets_forget(struct endpoint_secrets *s, struct slice name) {
     char path[PATH_MAX];
     struct holder *h = find(s, name);

@@ -7,6 +7,7 @@
 #ifndef SERVER_ENDPOINT_SECRETS_H
 #define SERVER_ENDPOINT_SECRETS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/bytes.h"
@@ -28,6 +29,10 @@ int endpoint_secrets_need(struct endpoint_secrets *s, struct slice name, uint64_
 /* A new one; the old one signs beside it until overlap_ms from now. ERR_NOT_FOUND. */
 int endpoint_secrets_rotate(struct endpoint_secrets *s, struct slice name, uint64_t overlap_ms,
                             uint64_t now_ms, struct slice *text, struct why *why);
+/* A mark of the secret in use, 64 hexadecimal digits, empty when there is none: another secret has another
+ * mark, and the salt makes it useless to whoever wants to try secrets. */
+void endpoint_secrets_mark(const struct endpoint_secrets *s, struct slice name, const uint8_t salt[32],
+                           struct buffer *to);
 /* The endpoint is gone, its secret too. Fine when there is none. */
 void endpoint_secrets_forget(struct endpoint_secrets *s, struct slice name);
 /* Epoch ms when the previous secret ends; 0 when there is none. */

@@ -76,6 +76,7 @@ static const struct {
 } makers[] = {
     { STORED_TRANSACTION, ROUTE_SUBMIT },
     { STORED_MESSAGE, ROUTE_PUBLISH },
+    { STORED_NOTICE, ROUTE_NOTIFY },
 };
 enum { MAKERS = sizeof makers / sizeof *makers };
 

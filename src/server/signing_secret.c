@@ -94,6 +94,12 @@ void signing_secret_now(const struct signing_secret *s, uint64_t now_ms, struct 
     *previous = s->before_until_ms > now_ms ? slice_text(s->before) : SLICE_NONE;
 }
 
+void signing_secret_mark(const struct signing_secret *s, const uint8_t salt[32], struct buffer *to) {
+    uint8_t mark[DIGEST_BYTES];
+    digest_hmac_sha256(slice_text(s->current), slice_of((const char *)salt, 32), mark);
+    digest_add_hex(to, slice_of((const char *)mark, sizeof mark));
+}
+
 void signing_secret_wipe(struct signing_secret *s) {
     digest_wipe(s, sizeof *s);
 }

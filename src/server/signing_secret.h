@@ -37,6 +37,8 @@ int signing_secret_rotate(struct signing_secret *s, const char *path, uint64_t o
 /* NUL-ended texts inside s; previous is empty when its time is over. */
 void signing_secret_now(const struct signing_secret *s, uint64_t now_ms, struct slice *current,
                         struct slice *previous);
+/* A mark of the secret in use, 64 hexadecimal digits, appended: another secret has another mark. */
+void signing_secret_mark(const struct signing_secret *s, const uint8_t salt[32], struct buffer *to);
 void signing_secret_wipe(struct signing_secret *s);
 
 #endif

@@ -68,7 +68,7 @@ static void add_foreign(struct buffer *out, struct slice name, struct slice valu
     buffer_add_slice(out, SLICE("\r\n"));
 }
 
-static void add_message(struct buffer *out, const struct call *call) {
+static void add_delivery(struct buffer *out, const struct call *call) {
     const struct call_message *m = call->message;
     http1_add_header(out, "Settle-Message", m->id);
     http1_add_header(out, "Settle-Topic", m->topic);
@@ -77,6 +77,23 @@ static void add_message(struct buffer *out, const struct call *call) {
     http1_add_header(out, "Settle-Subscription", call->branch_id);
     buffer_add_format(out, "Settle-Delivery: %.*s~%.*s\r\n", SLICE_PRINT(m->id),
                       SLICE_PRINT(call->branch_id));
+}
+
+static void add_notice(struct buffer *out, const struct call *call) {
+    const struct call_message *m = call->message;
+    http1_add_header(out, "Settle-Notification", m->id);
+    http1_add_header(out, "Settle-Endpoint", call->signer);
+    http1_add_header(out, "Settle-Event", m->topic);
+    if (m->key.length > 0)
+        add_foreign(out, SLICE("Settle-Ref"), m->key);
+}
+
+static void add_message(struct buffer *out, const struct call *call) {
+    const struct call_message *m = call->message;
+    if (call->signer.length > 0)
+        add_notice(out, call);
+    else
+        add_delivery(out, call);
     for (size_t i = 0; i < m->header_count; i++)
         add_foreign(out, m->headers[i].key, m->headers[i].value);
 }

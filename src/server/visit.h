@@ -31,7 +31,7 @@ struct visit {
     struct chain keyed;             /* in daemon.keyed while the key's first request is worked on */
     void (*route)(struct visit *v); /* where to go on */
     bool answered;
-    bool may_view; /* its token may read everything, not only what is its own */
+    bool may_view;             /* its token may read everything, not only what is its own */
     bool accepted;             /* what was submitted is new */
     const struct thing *thing; /* what is submitted or asked about: server/api_things.h */
     char who[ACCESS_NAME_BYTES + 1];

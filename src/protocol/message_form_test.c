@@ -146,6 +146,13 @@ static void half_with_each_check(void **state) {
     assert_int_equal(q.branches[0].retry.max_ms, 3600000); /* a default never contradicts what was said */
 }
 
+static void half_without_a_check_waits_for_its_producer(void **state) {
+    (void)state;
+    struct transaction_request q = taken("{'topic':'t','state':'half'}");
+    assert_true(q.message->half);
+    assert_int_equal(q.branch_count, 0);
+}
+
 static const struct {
     const char *body;
     enum problem_type type;
@@ -164,7 +171,6 @@ static const struct {
     { "{'topic':'t','key':'a\\nb'}", PROBLEM_INVALID_VALUE, "key" },
     { "{'topic':'t','delay':'31d'}", PROBLEM_OVER_LIMIT, "delay" },
     { "{'topic':'t','state':'whole'}", PROBLEM_INVALID_VALUE, "state" },
-    { "{'topic':'t','state':'half'}", PROBLEM_MISSING_FIELD, "check" },
     { "{'topic':'t','check':{'http':'http://a'}}", PROBLEM_INVALID_VALUE, "check" },
     { "{'topic':'t','state':'half','check':{}}", PROBLEM_MISSING_FIELD, "check.http" },
     { "{'topic':'t','state':'half','check':{'http':'ftp://a'}}", PROBLEM_INVALID_VALUE, "check.http" },
@@ -283,8 +289,10 @@ static void fingerprints(void **state) {
 int main(void) {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(a_direct_message), TEST(bodies_of_every_kind), TEST(half_with_each_check),
-        TEST(what_is_refused),  TEST(at_the_limits),        TEST(fingerprints),
+        TEST(a_direct_message),     TEST(bodies_of_every_kind),
+        TEST(half_with_each_check), TEST(half_without_a_check_waits_for_its_producer),
+        TEST(what_is_refused),      TEST(at_the_limits),
+        TEST(fingerprints),
     };
     return cmocka_run_group_tests_name("message_form", tests, NULL, NULL);
 }

@@ -56,6 +56,14 @@ def test_a_whole_session_shows_no_secret():
     allowed.append(made.json["token"])
     note("used", d.get("/v1/transactions", token=allowed[0]).body)
     note("rotate", d.connection.request("POST", "/v1/secrets/rotate", {}).body)
+    made_endpoint = d.connection.request("PUT", "/v1/endpoints/crm", {"url": s.url("crm")})
+    equal(made_endpoint.status, 201, made_endpoint)
+    rotated = d.connection.request("POST", "/v1/endpoints/crm/rotate-secret", {"overlap": "1h"})
+    equal(rotated.status, 200, rotated)
+    allowed += [made_endpoint.json["secret"], rotated.json["secret"]]
+    note("endpoint", d.connection.request("PUT", "/v1/endpoints/crm", {"url": s.url("crm"), "timeout": "2s"}).body)
+    note("notified", d.connection.request("POST", "/v1/notifications?wait=5s", {"endpoint": "crm", "event": "paid", "body": {"card": PAYLOAD}}).body)
+    equal(len(s.calls("crm")), 1)
     note("revoked", d.connection.request("DELETE", f"/v1/tokens/{made.json['id']}").body)
     note("no json", d.post("/v1/transactions", b'{"gid": "x", ' + PAYLOAD.encode()).body)
     # Whoever sends a password in a URL is told what was wrong with it; nobody else is.
@@ -78,8 +86,12 @@ def test_a_whole_session_shows_no_secret():
             note("backup " + os.path.basename(path), f.read())
     note("log", d.log())
     d.stop()
-    for path in glob.glob(d.data + "/*"):
-        if os.path.basename(path) not in ("token", "signing-secret"):
+    for path in glob.glob(d.data + "/**", recursive=True):
+        if os.path.isdir(path):
+            continue
+        if os.path.dirname(path) == os.path.join(d.data, "endpoints"):
+            equal(stat.S_IMODE(os.stat(path).st_mode), 0o600, path)
+        elif os.path.basename(path) not in ("token", "signing-secret"):
             with open(path, "rb") as f:
                 note(os.path.basename(path), f.read())
     canaries = [TOKEN, SECRET, SECRET[6:], KEY.decode(), WRONG, d.token] + allowed

@@ -203,7 +203,12 @@ def test_a_hanging_confirm_is_tried_again_after_its_timeout():
     equal([c.attempt for c in s.calls("confirm")], [1, 2])
 
 
-def test_messages_to_send_are_refused_until_they_exist():
+def test_what_is_sent_on_an_outcome_is_checked_at_submit():
     d, s = shared_daemon(), shared_site()
-    problem(d.submit(s.tcc(s.part("a"), on_commit=[{"topic": "warehouse.ship", "key": "1", "body": {}}])), 422, None, "on_commit")
-    problem(d.submit(s.tcc(s.part("a"), name="y", on_rollback=[{"notify": "crm", "event": "x", "body": {}}])), 422, None, "on_rollback")
+    for member, one, field in (("on_commit", {"key": "1", "body": {}}, "on_commit[0].topic"), ("on_rollback", {"notify": "nobody", "event": "x"}, "on_rollback[0].notify"),
+                               ("on_commit", {"topic": "t", "state": "half"}, "on_commit[0].state"), ("on_commit", "t", "on_commit[0]")):
+        answer = d.submit(s.tcc(s.part("a"), **{member: [one]}))
+        problem(answer, 422)
+        equal(answer.json["field"], field, answer)
+    problem(d.submit(s.tcc(s.part("a"), on_commit=[{"topic": "t", "body": 1}] * 65)), 422, "over-limit", "64")
+    equal(s.calls(), [])

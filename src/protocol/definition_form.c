@@ -4,6 +4,7 @@
 
 #include "base/limits.h"
 #include "protocol/call_form.h"
+#include "protocol/datasource_form.h"
 #include "protocol/sink_form.h"
 
 enum {
@@ -285,6 +286,11 @@ static int read_endpoint(struct reading *r, struct json_value root) {
     return failed == 0 ? read_description(&r->form, values[3]) : failed;
 }
 
+static int read_datasource(struct reading *r, struct json_value root) {
+    struct datasource_form datasource;
+    return datasource_form_read(&r->form, root, &datasource);
+}
+
 static int read_plain_topic(struct reading *r, struct json_value root) {
     static const struct form_field fields[] = { { "description", FORM_STRING } };
     struct json_value value;
@@ -323,6 +329,7 @@ int definition_form_decode(uint8_t kind, struct slice name, struct slice body,
         [DEFINITION_TOPIC] = read_plain_topic,
         [DEFINITION_SUBSCRIPTION] = read_subscription,
         [DEFINITION_ENDPOINT] = read_endpoint,
+        [DEFINITION_DATASOURCE] = read_datasource,
     };
     assert(kind < DEFINITION_KIND_END && read[kind] != NULL);
     int failed = form_begin(&r.form, &root);

@@ -1,5 +1,6 @@
-/* PUT /v1/topics/{name}, /v1/subscriptions/{name} and /v1/endpoints/{name}: the JSON body becomes a struct
- * definition whose outlet has every default filled in. Source: ux.md (b), "Subscription".
+/* PUT /v1/topics/{name}, /v1/subscriptions/{name}, /v1/endpoints/{name} and /v1/datasources/{name}: the JSON
+ * body becomes a struct definition whose outlet has every default filled in. A datasource is read for what is
+ * wrong with it, and has no outlet (protocol/datasource_form.h). Source: ux.md (b), "Subscription".
  *
  * A subscription is served in one of three ways, and names exactly one: "push" (an HTTP URL), "pull": true,
  * or "sink" (a broker). Errors as in protocol/submission.h. Ownership: slices point into the body and the
@@ -16,8 +17,8 @@
 #define DEFINITION_ACK_TIMEOUT_MS_MIN 100u
 #define DEFINITION_TEXT_BYTES 1024 /* a description */
 
-/* kind: DEFINITION_TOPIC, DEFINITION_SUBSCRIPTION or DEFINITION_ENDPOINT. An empty body is an empty object.
- * 0; ERR_INVALID or ERR_MEMORY with *problem filled. */
+/* kind: enum definition_kind. An empty body is an empty object. 0; ERR_INVALID or ERR_MEMORY with *problem
+ * filled. */
 int definition_form_decode(uint8_t kind, struct slice name, struct slice body,
                            const struct submission_options *options, struct arena *arena,
                            struct definition *out, struct problem *problem);

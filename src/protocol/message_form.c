@@ -309,7 +309,7 @@ static int read_datasource(struct message_form *m, const struct form_path *above
                        "there is no datasource \"%.*s\"; define it first", SLICE_PRINT(*name));
 }
 
-/* SYSTEM/TIMELINE or SYSTEM/TIMELINE/EPOCH, numbers: what sink/datasource_sink.h compares. */
+/* SYSTEM/TIMELINE/EPOCH, numbers: what sink/datasource_sink.h compares. */
 static bool is_system(struct slice text) {
     size_t parts = 0;
     for (bool more = true; more && parts < 4; parts++) {
@@ -320,7 +320,7 @@ static bool is_system(struct slice text) {
         more = slash < text.length;
         text = slice_from(text, slash + 1);
     }
-    return parts == 2 || parts == 3;
+    return parts == 3;
 }
 
 static int read_xid(struct message_form *m, const struct json_value *values, struct sink_target *t) {

@@ -59,6 +59,11 @@ static void (*const serve[ROUTE_COUNT])(struct visit *v) = {
     [ROUTE_ENDPOINT_DISABLE] = api_definition_pause,
     [ROUTE_ENDPOINT_ENABLE] = api_definition_pause,
     [ROUTE_ENDPOINT_ROTATE] = api_endpoint_rotate,
+    [ROUTE_DATASOURCE_LIST] = api_definition_list,
+    [ROUTE_DATASOURCE_SHOW] = api_definition_show,
+    [ROUTE_DATASOURCE_PUT] = api_definition_put,
+    [ROUTE_DATASOURCE_DELETE] = api_definition_delete,
+    [ROUTE_DATASOURCE_CHECK] = api_datasource_check,
     [ROUTE_MISSED] = api_missed,
     [ROUTE_NOTIFY] = api_notify,
     [ROUTE_NOTICE_LIST] = api_list,
@@ -317,29 +322,8 @@ static void gone(void *context, struct exchange *x) {
     driver_unseal(&v->seal);
     waiters_remove(&v->waiter);
     keyed_leave(v);
-    if (v->match.route == NULL)
-        return;
-    switch (v->match.route->id) {
-    case ROUTE_LIST:
-    case ROUTE_MESSAGE_LIST:
-    case ROUTE_DELIVERY_LIST:
-    case ROUTE_AUDIT:
-        api_list_gone(v);
-        break;
-    case ROUTE_PULL:
-        api_pull_gone(v);
-        break;
-    case ROUTE_TIMELINE:
-    case ROUTE_MESSAGE_TIMELINE:
-    case ROUTE_EVENTS:
-        api_stream_gone(v);
-        break;
-    case ROUTE_BACKUP:
-        api_backup_gone(v);
-        break;
-    default:
-        break;
-    }
+    if (v->gone != NULL)
+        v->gone(v);
 }
 
 static void drained(void *context, struct exchange *x) {

@@ -32,6 +32,7 @@ void api_definition_put(struct visit *v);
 void api_definition_delete(struct visit *v);
 void api_definition_pause(struct visit *v);
 void api_lanes(struct visit *v);
+void api_datasource_check(struct visit *v);
 void api_list(struct visit *v);
 void api_audit(struct visit *v);
 void api_timeline(struct visit *v);
@@ -56,11 +57,6 @@ void api_problem_page(struct visit *v);
 void api_alive(struct visit *v);
 void api_ready(struct visit *v);
 
-/* A visit whose connection broke: whatever its group began for it ends. */
-void api_list_gone(struct visit *v);
-void api_pull_gone(struct visit *v);
-void api_stream_gone(struct visit *v);
-void api_backup_gone(struct visit *v);
 /* What the engine's queues know of a delivery; self: the daemon. */
 struct delivery_stand api_delivery_stand(void *self, const struct transaction *t, uint16_t branch);
 /* A reader of a stream or a backup has room again. */

@@ -12,6 +12,7 @@
 #include "protocol/render_message.h"
 #include "server/api.h"
 #include "server/api_common.h"
+#include "server/datasources.h"
 #include "server/endpoint_secrets.h"
 #include "server/keyed.h"
 #include "wire/sink_target.h"
@@ -27,6 +28,12 @@ static uint8_t kind_of_route(enum route_id id) {
     case ROUTE_TOPIC_PUT:
     case ROUTE_TOPIC_DELETE:
         return DEFINITION_TOPIC;
+    case ROUTE_DATASOURCE_LIST:
+    case ROUTE_DATASOURCE_SHOW:
+    case ROUTE_DATASOURCE_PUT:
+    case ROUTE_DATASOURCE_DELETE:
+    case ROUTE_DATASOURCE_CHECK:
+        return DEFINITION_DATASOURCE;
     case ROUTE_ENDPOINT_LIST:
     case ROUTE_ENDPOINT_SHOW:
     case ROUTE_ENDPOINT_PUT:
@@ -92,6 +99,27 @@ static void put_endpoint(struct json_writer *w, const struct visit *v, const str
         json_put_string(w, "secret", v->part.definition.secret);
 }
 
+static void put_datasource(struct json_writer *w, const struct visit *v, const struct definition *d) {
+    const struct datasource_report *report = v->part.definition.report;
+    struct buffer place;
+    buffer_init(&place, SIZE_MAX / 2);
+    datasources_describe(d->source, &place);
+    json_put_string(w, "to", buffer_slice(&place));
+    buffer_done(&place);
+    if (report == NULL)
+        return;
+    json_put_text(w, "state", finding_state_word(report->worst));
+    json_put_array(w, "checks");
+    for (size_t i = 0; i < report->count; i++) {
+        json_put_object(w, NULL);
+        json_put_text(w, "id", report->findings[i].id);
+        json_put_text(w, "state", finding_state_word(report->findings[i].state));
+        json_put_text(w, "why", report->findings[i].say);
+        json_put_end(w);
+    }
+    json_put_end(w);
+}
+
 static void put_subscribers(struct json_writer *w, const struct engine *e, struct slice topic) {
     const struct channel *c = NULL;
     json_put_array(w, "subscriptions");
@@ -112,6 +140,8 @@ static void put_definition(struct json_writer *w, const struct visit *v, const s
         put_subscription(w, c, d);
     else if (d->kind == DEFINITION_ENDPOINT)
         put_endpoint(w, v, c, d);
+    else if (d->kind == DEFINITION_DATASOURCE)
+        put_datasource(w, v, d);
     else if (whole)
         put_subscribers(w, v->daemon->engine, d->name);
     render_time(w, "changed", d->at_ms);
@@ -223,6 +253,62 @@ void api_lanes(struct visit *v) {
     visit_answer_sealed(v, 200, json);
 }
 
+/* --- datasources --- */
+
+static void looked(void *context, const struct datasource_report *r) {
+    struct visit *v = context;
+    v->part.definition.ticket = NULL;
+    v->part.definition.report = r;
+    const struct channel *c = find(v); /* it may have been deleted meanwhile */
+    if (c != NULL)
+        answer_definition(v, c, v->part.definition.made ? 201 : 200);
+}
+
+static void look_gone(struct visit *v) {
+    datasources_leave(v->part.definition.ticket);
+    v->part.definition.ticket = NULL;
+}
+
+/* Today's settings refuse what was defined, so nobody connects to it. */
+static void refuse_refused(struct visit *v, const struct channel *c) {
+    struct why why = { .text = "settled is busy with it" };
+    struct problem p;
+    (void)datasources_judge(v->daemon, slice_text(v->match.gid), engine_definition(c)->source, &why);
+    PROBLEM_SAY(&p, PROBLEM_CONFLICT, "%s", why.text);
+    visit_refuse_sealed(v, &p);
+}
+
+/* Connect to it, and answer with what was found. */
+static void look(struct visit *v, const struct channel *c) {
+    v->gone = look_gone;
+    if (datasources_check(v->daemon, slice_text(v->match.gid), looked, v, &v->part.definition.ticket) != 0)
+        refuse_refused(v, c);
+}
+
+void api_datasource_check(struct visit *v) {
+    const struct channel *c = find(v);
+    if (c != NULL)
+        look(v, c);
+}
+
+/* 0, or the visit was refused in the words of whoever would connect. */
+static int judge_datasource(struct visit *v) {
+    struct why why = { .text = "" };
+    struct problem p;
+    int code =
+        datasources_judge(v->daemon, slice_text(v->match.gid), v->part.definition.definition.source, &why);
+    if (code == 0)
+        return 0;
+    PROBLEM_SAY(&p,
+                code == ERR_MEMORY   ? PROBLEM_BUSY
+                : code == ERR_DENIED ? PROBLEM_EGRESS_REFUSED
+                : code == ERR_LIMIT  ? PROBLEM_OVER_LIMIT
+                                     : PROBLEM_INVALID_VALUE,
+                "%s", why.text);
+    visit_refuse(v, &p);
+    return code;
+}
+
 /* --- changing --- */
 
 static void answered(struct driver_ask *ask, const struct reply *reply) {
@@ -238,12 +324,19 @@ static void answered(struct driver_ask *ask, const struct reply *reply) {
     if (reply->event == EVENT_UNDEFINE) {
         if (kind_of(v) == DEFINITION_ENDPOINT)
             endpoint_secrets_forget(v->daemon->endpoint_secrets, slice_text(v->match.gid));
+        if (kind_of(v) == DEFINITION_DATASOURCE)
+            datasources_undefined(v->daemon, slice_text(v->match.gid));
         (void)visit_scratch(v);
         visit_answer_sealed(v, 204, NULL);
         return;
     }
     const struct channel *c = engine_channel(v->daemon->engine, kind_of(v), slice_text(v->match.gid));
     assert(c != NULL); /* it was changed just now */
+    if (kind_of(v) == DEFINITION_DATASOURCE) {
+        datasources_defined(v->daemon, engine_definition(c));
+        look(v, c);
+        return;
+    }
     answer_definition(v, c, v->part.definition.made ? 201 : 200);
 }
 
@@ -286,6 +379,8 @@ void api_definition_put(struct visit *v) {
         visit_refuse(v, &p);
         return;
     }
+    if (kind_of(v) == DEFINITION_DATASOURCE && judge_datasource(v) != 0)
+        return;
     const struct channel *c = engine_channel(v->daemon->engine, kind_of(v), name);
     v->part.definition.made = c == NULL || engine_channel_id(c) == 0;
     if (v->part.definition.made && common_admit_new(v) != 0)

@@ -31,6 +31,10 @@ static void woken(struct puller *p, bool time_is_up) {
         driver_ask(v->daemon->driver, &v->ask);
 }
 
+static void pull_gone(struct visit *v) {
+    pullers_remove(&v->part.pull.puller);
+}
+
 /* Nothing now; true: it waits for something. */
 static bool wait(struct visit *v) {
     struct daemon *d = v->daemon;
@@ -38,6 +42,7 @@ static bool wait(struct visit *v) {
     struct puller *p = &v->part.pull.puller;
     if (v->part.pull.until_ms <= now || d->stopping)
         return false;
+    v->gone = pull_gone;
     p->wake = woken;
     p->subscription = v->ask.event.gid;
     return pullers_add(&d->pullers, p, v->part.pull.until_ms - now) == 0;
@@ -76,10 +81,6 @@ void api_pull(struct visit *v) {
     v->ask.event.pause_ms = c.lease_ms;
     v->ask.answer = pulled;
     driver_ask(v->daemon->driver, &v->ask);
-}
-
-void api_pull_gone(struct visit *v) {
-    pullers_remove(&v->part.pull.puller);
 }
 
 /* --- one delivery --- */

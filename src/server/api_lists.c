@@ -292,6 +292,12 @@ static void on_rows(void *self, int code, const struct stored_row *rows, size_t 
         ask_slice(v);
 }
 
+static void list_gone(struct visit *v) {
+    if (v->part.list.scan != NULL)
+        v->part.list.scan->visit = NULL;
+    v->part.list.scan = NULL;
+}
+
 static void ask_slice(struct visit *v) {
     struct list_scan *scan = malloc(sizeof *scan);
     if (scan == NULL) {
@@ -300,6 +306,7 @@ static void ask_slice(struct visit *v) {
     }
     scan->visit = v;
     v->part.list.scan = scan;
+    v->gone = list_gone;
     if (committer_scan(v->daemon->committer, kind_of(v), v->part.list.at, v->query.oldest_first, SLICE_ROWS,
                        on_rows, scan) != 0) {
         v->part.list.scan = NULL;
@@ -331,10 +338,4 @@ void api_audit(struct visit *v) {
     json_put_object(&v->part.list.writer, NULL);
     json_put_array(&v->part.list.writer, "items");
     ask_slice(v);
-}
-
-void api_list_gone(struct visit *v) {
-    if (v->part.list.scan != NULL)
-        v->part.list.scan->visit = NULL;
-    v->part.list.scan = NULL;
 }

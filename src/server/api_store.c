@@ -106,6 +106,16 @@ static void on_copied(void *self, int code, const struct why *why) {
     pump(b);
 }
 
+static void backup_gone(struct visit *v) {
+    struct backup_stream *b = v->part.backup;
+    if (b == NULL)
+        return;
+    b->visit = NULL;
+    v->part.backup = NULL;
+    if (b->pack != NULL)
+        drop(b); /* else on_copied will */
+}
+
 void api_backup(struct visit *v) {
     struct daemon *d = v->daemon;
     struct backup_stream *b = calloc(1, sizeof *b);
@@ -119,6 +129,7 @@ void api_backup(struct visit *v) {
     if (code == 0) {
         b->visit = v;
         v->part.backup = b;
+        v->gone = backup_gone;
         return;
     }
     free(b);
@@ -126,16 +137,6 @@ void api_backup(struct visit *v) {
         refuse(v, PROBLEM_CONFLICT, "a backup is being taken; one at a time");
     else
         refuse(v, PROBLEM_BUSY, err_text(code));
-}
-
-void api_backup_gone(struct visit *v) {
-    struct backup_stream *b = v->part.backup;
-    if (b == NULL)
-        return;
-    b->visit = NULL;
-    v->part.backup = NULL;
-    if (b->pack != NULL)
-        drop(b); /* else on_copied will */
 }
 
 void api_backup_drained(struct visit *v) {

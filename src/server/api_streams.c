@@ -215,10 +215,6 @@ void stream_end_all(struct daemon *d) {
         leave(CHAIN_OWNER(d->streams.next, struct visit, part.stream.link));
 }
 
-void api_stream_gone(struct visit *v) {
-    uncount(v);
-}
-
 void api_stream_drained(struct visit *v) {
     if (chain_linked(&v->part.stream.link))
         (void)pump(v);
@@ -241,6 +237,7 @@ static void open_stream(struct visit *v) {
     struct daemon *d = v->daemon;
     v->answered = true;
     v->part.stream.counted = true;
+    v->gone = uncount;
     d->stream_count++;
     chain_add_last(&d->streams, &v->part.stream.link);
     exchange_open(&v->exchange, 200, "text/event-stream");

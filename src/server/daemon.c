@@ -17,6 +17,7 @@
 #include "server/api.h"
 #include "server/backup_stream.h"
 #include "server/confinement.h"
+#include "server/datasources.h"
 #include "server/endpoint_secrets.h"
 #include "server/crash_point.h"
 #include "server/logs.h"
@@ -416,6 +417,7 @@ static int open_loop(struct daemon *d, struct why *why) {
 int daemon_open(struct daemon *d, struct why *why) {
     chain_init(&d->keyed);
     chain_init(&d->streams);
+    chain_init(&d->datasource_tickets);
     buffer_init(&d->scratch, SIZE_MAX / 2);
     buffer_init(&d->event_text, SIZE_MAX / 2);
     announcer_init(&d->announcer, NULL);
@@ -439,6 +441,8 @@ int daemon_open(struct daemon *d, struct why *why) {
         code = open_listener(d, why);
     if (code == 0)
         code = outbound_open(d, why);
+    if (code == 0)
+        datasources_restore(d);
     if (code != 0) {
         daemon_close(d);
         return code;

@@ -60,6 +60,7 @@ struct daemon {
     struct sinks *sinks; /* for every scheme but http and https */
     struct datasource_book *datasources;
     struct folders *folders; /* of datasource.directories, for it */
+    struct chain datasource_tickets;
     struct http_server *http;
     struct loop_turn turn;
     struct timer timer;      /* the next thing due: driver or chores */

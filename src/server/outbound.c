@@ -8,6 +8,7 @@
 
 #include "base/limits.h"
 #include "net/tls.h"
+#include "server/datasources.h"
 #include "server/endpoint_secrets.h"
 #include "server/secret_book.h"
 #include "server/sinks.h"
@@ -15,6 +16,9 @@
 #include "sink/http_sink.h"
 #include "sink/kafka_sink.h"
 #include "sink/rabbitmq_sink.h"
+#include "sink/rocketmq_sink.h"
+#include "sink/rocketmq_topic.h"
+#include "sink/stomp_sink.h"
 #include "sink/stomp_target.h"
 #include "wire/address.h"
 #include "wire/sink_target.h"
@@ -138,7 +142,7 @@ static void heard(void *context, const struct outcome *o) {
 /* How each sink is opened; a build without its library says so when it is used. */
 static int (*const sink_openers[])(struct sink **out, struct loop *loop, const struct sink_options *options,
                                    struct why *why) = {
-    NULL,
+    stomp_sink_open, rocketmq_sink_open, rabbitmq_sink_open, kafka_sink_open, NULL,
 };
 
 /* --- datasources --- */
@@ -240,6 +244,7 @@ void outbound_close(struct daemon *d) {
     endpoint_secrets_close(d->endpoint_secrets);
     d->endpoint_secrets = NULL;
     datasource_book_close(d->datasources);
+    datasources_close(d);
     http_sink_close(d->sink);
     if (d->sink != NULL)
         loop_run_for(d->loop, 1);
@@ -274,6 +279,8 @@ static int check_parameters(const struct sink_target *t, struct why *why) {
         return stomp_target_read(t, false, &stomp, why);
     if (slice_starts(t->scheme, "rabbitmq"))
         return rabbitmq_sink_check(t, why);
+    if (slice_starts(t->scheme, "rocketmq"))
+        return rocketmq_target_check(t, why);
     return slice_starts(t->scheme, "kafka") ? kafka_sink_check(t, why) : 0;
 }
 

@@ -30,6 +30,7 @@ struct visit {
     uint8_t fingerprint[32];
     struct chain keyed;             /* in daemon.keyed while the key's first request is worked on */
     void (*route)(struct visit *v); /* where to go on */
+    void (*gone)(struct visit *v);  /* its connection broke: end what was begun for it; NULL: nothing was */
     bool answered;
     bool may_view;             /* its token may read everything, not only what is its own */
     bool accepted;             /* what was submitted is new */
@@ -74,8 +75,10 @@ struct visit {
         } list;
         struct {
             struct definition definition;
-            struct slice secret; /* an endpoint's, made just now; else empty */
-            bool made;           /* it was not there before */
+            struct slice secret;                    /* an endpoint's, made just now; else empty */
+            bool made;                              /* it was not there before */
+            struct datasource_ticket *ticket;       /* of a look at it */
+            const struct datasource_report *report; /* what was found, while it is told */
         } definition;
         struct {
             struct puller puller;

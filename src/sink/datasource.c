@@ -351,6 +351,12 @@ static int judge_name(struct slice name, struct why *why) {
                           DATASOURCE_NAME_BYTES - 1);
 }
 
+static int judge_count(const struct datasource_book *b, struct why *why) {
+    if (b->counters.datasources < DATASOURCES_MAX)
+        return 0;
+    return why_set(why, ERR_LIMIT, "there are %d datasources already, which is the most", DATASOURCES_MAX);
+}
+
 static int judge_place(const struct datasource_book *b, const struct database_place *p, struct why *why) {
     if (p->kind == DATABASE_SQLITE && b->options.directory_count == 0)
         return why_set(why, ERR_DENIED,
@@ -389,15 +395,28 @@ static int fill(struct datasource *s, struct datasource_book *b, const struct da
     return code;
 }
 
+int datasource_book_judge(struct datasource_book *b, struct slice name,
+                          const struct datasource_definition *definition, struct why *why) {
+    struct datasource *s = calloc(1, sizeof *s);
+    int code = judge_name(name, why);
+    if (s == NULL)
+        return why_set(why, ERR_MEMORY, "no memory for the datasource");
+    if (code == 0 && find(b, name) == NULL)
+        code = judge_count(b, why);
+    if (code == 0)
+        code = fill(s, b, definition, why);
+    free(s);
+    return code;
+}
+
 int datasource_book_put(struct datasource_book *b, struct slice name,
                         const struct datasource_definition *definition, struct why *why) {
     struct datasource *old = find(b, name);
     int code = judge_name(name, why);
     if (code != 0)
         return code;
-    if (old == NULL && b->counters.datasources == DATASOURCES_MAX)
-        return why_set(why, ERR_LIMIT, "there are %d datasources already, which is the most",
-                       DATASOURCES_MAX);
+    if (old == NULL && (code = judge_count(b, why)) != 0)
+        return code;
     struct datasource *s = calloc(1, sizeof *s);
     if (s == NULL)
         return why_set(why, ERR_MEMORY, "no memory for the datasource");

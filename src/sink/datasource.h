@@ -61,6 +61,9 @@ void datasource_book_close(struct datasource_book *b);
  * SQLite files) with a why that names the member; ERR_MEMORY. Nothing is connected. */
 int datasource_book_put(struct datasource_book *b, struct slice name,
                         const struct datasource_definition *definition, struct why *why);
+/* What put would say, and nothing is defined. */
+int datasource_book_judge(struct datasource_book *b, struct slice name,
+                          const struct datasource_definition *definition, struct why *why);
 /* 0 or ERR_NOT_FOUND. */
 int datasource_book_remove(struct datasource_book *b, struct slice name);
 bool datasource_book_has(const struct datasource_book *b, struct slice name);

@@ -95,6 +95,11 @@ static int read_settings(struct rocketmq_topic *t, struct why *why) {
     return code == 0 ? read_choice(target, "accept_weak", &t->accept_weak, why) : code;
 }
 
+int rocketmq_target_check(const struct sink_target *target, struct why *why) {
+    struct rocketmq_topic t = { .target = *target };
+    return read_settings(&t, why);
+}
+
 /* Telling. */
 
 static struct rocketmq_waiter *next_waiter(struct rocketmq_topic *t) {

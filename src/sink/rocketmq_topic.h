@@ -36,6 +36,9 @@
 
 struct rocketmq_topics;
 
+/* What is wrong with this target. 0 or ERR_INVALID. */
+int rocketmq_target_check(const struct sink_target *target, struct why *why);
+
 struct rocketmq_topic {
     struct slice name;
     struct slice group;

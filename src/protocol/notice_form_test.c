@@ -214,21 +214,24 @@ static void faults_of_what_it_sends_are_named(void **state) {
 }
 
 static void more_than_it_may_send(void **state) {
-    char body[8192] = "{\"gid\":\"g\",\"mode\":\"tcc\",\"branches\":[" B "],\"on_commit\":[";
     struct transaction_request q;
     struct problem p;
+    struct buffer body;
     (void)state;
+    buffer_init(&body, 8192);
+    buffer_add_slice(&body, SLICE("{\"gid\":\"g\",\"mode\":\"tcc\",\"branches\":[" B "],\"on_commit\":["));
     for (int i = 0; i < LIMIT_OUTGOING; i++)
-        strcat(body, i == 0 ? "{\"topic\":\"t\"}" : ",{\"topic\":\"t\"}");
-    size_t full = strlen(body);
-    strcat(body, "]}");
-    assert_int_equal(submission_decode(slice_text(body), &options, &arena, &q, &p), 0);
+        buffer_add_slice(&body, i == 0 ? SLICE("{\"topic\":\"t\"}") : SLICE(",{\"topic\":\"t\"}"));
+    size_t full = body.length;
+    buffer_add_slice(&body, SLICE("]}"));
+    assert_int_equal(submission_decode(buffer_slice(&body), &options, &arena, &q, &p), 0);
     assert_int_equal(q.outgoing_count, LIMIT_OUTGOING);
-    body[full] = '\0';
-    strcat(body, "],\"on_rollback\":[{\"topic\":\"t\"}]}");
-    assert_int_equal(submission_decode(slice_text(body), &options, &arena, &q, &p), ERR_INVALID);
+    body.length = full;
+    buffer_add_slice(&body, SLICE("],\"on_rollback\":[{\"topic\":\"t\"}]}"));
+    assert_int_equal(submission_decode(buffer_slice(&body), &options, &arena, &q, &p), ERR_INVALID);
     assert_int_equal(p.type, PROBLEM_OVER_LIMIT);
     assert_string_equal(p.field, "on_rollback");
+    buffer_done(&body);
 }
 
 int main(void) {

@@ -298,6 +298,20 @@ def dead(d, s, name):
     d.until_delivery(s.gid(name), s.gid(name), "dead")
 
 
+def endpoint(d, s, name):
+    equal(d.put(f"/v1/endpoints/{s.gid(name)}", {"url": s.url("told")}).status, 201)
+
+
+def notified(d, s, name):
+    endpoint(d, s, name)
+    made = d.post("/v1/notifications", {"id": s.gid(name), "endpoint": s.gid(name), "event": "paid", "schedule": ["1h"]})
+    equal(made.status, 201, made)
+
+
+def database(d, _s, _name):
+    equal(d.put("/v1/datasources/nowhere", {"url": "postgresql://settle@127.0.0.1:1/shop"}).status, 201)
+
+
 def why(route, more=None):
     return {"reason": f"because of {route}", **(more or {})}
 
@@ -326,11 +340,20 @@ POSTS = {
     "/v1/deliveries/{delivery}/replay": (dead, lambda s: why("replay")),
     "/v1/deliveries/{delivery}/edit": (dead, lambda s: why("edit", {"body": {"list": [1, 2]}})),
     "/v1/deliveries/{delivery}/discard": (dead, lambda s: why("discard")),
+    "/v1/endpoints/{endpoint}/disable": (endpoint, lambda s: why("disable")),
+    "/v1/endpoints/{endpoint}/enable": (endpoint, lambda s: why("enable")),
+    "/v1/endpoints/{endpoint}/rotate-secret": (endpoint, lambda s: {"overlap": "1h"}),
+    "/v1/notifications": (endpoint, lambda s: {"endpoint": s.gid("v1.notifications"), "event": "paid", "body": {"list": [1, 2]}}),
+    "/v1/notifications/{notification}/retry": (notified, lambda s: why("notification retry")),
+    "/v1/notifications/{notification}/cancel": (notified, lambda s: why("notification cancel")),
+    "/v1/datasources/{datasource}/check": (database, lambda s: {}),
     "/v1/config/reload": (None, lambda s: {}),
     "/v1/tokens": (None, lambda s: {"name": "made-" + s.name, "roles": ["viewer"], "expires": "1h"}),
     "/v1/signing-secret/rotate": (None, lambda s: {"overlap": "1h"}),
 }
-SECRET = {"/v1/tokens": "token", "/v1/signing-secret/rotate": "secret"}
+SECRET = {"/v1/tokens": "token", "/v1/signing-secret/rotate": "secret", "/v1/endpoints/{endpoint}/rotate-secret": "secret"}
+# Routes whose repeat shows what was made, and a member that makes another request.
+MAKERS = {"/v1/transactions": ("gid", {"name": "other"}), "/v1/messages": ("id", {"topic": "other"}), "/v1/notifications": ("id", {"event": "other"})}
 
 
 def respelled(body):
@@ -341,10 +364,8 @@ def respelled(body):
 
 def judge_repeat(route, first, again):
     equal((again.status, again.headers.get("settle-replayed")), (first.status, "true"), route, first, again)
-    if route == "/v1/transactions":
-        equal(again.json["gid"], first.json["gid"], again)
-    elif route == "/v1/messages":
-        equal(again.json["id"], first.json["id"], again)
+    if route in MAKERS:
+        equal(again.json[MAKERS[route][0]], first.json[MAKERS[route][0]], again)
     elif route in SECRET:
         member, said = SECRET[route], dict(again.json)
         need(first.json[member], first)
@@ -365,16 +386,17 @@ def test_every_post_there_is_takes_a_key():
         name = route.strip("/").replace("/", ".").translate({ord("{"): None, ord("}"): None})
         if before:
             before(d, s, name)
-        names = dict.fromkeys(("gid", "message", "subscription"), s.gid(name))
-        path, body, key = route.format(**names, delivery=f"{s.gid(name)}~{s.gid(name)}", branch="a"), body_of(s), fresh_key()
+        names = dict.fromkeys(("gid", "message", "subscription", "endpoint", "notification"), s.gid(name))
+        names.update(delivery=f"{s.gid(name)}~{s.gid(name)}", branch="a", datasource="nowhere")
+        path, body, key = route.format(**names), body_of(s), fresh_key()
         first = d.post(path, json.dumps(body).encode(), headers=key)
         need(first.status // 100 == 2 and "settle-replayed" not in first.headers, route, first)
         if route == "/v1/transactions":
             d.until(first.json["gid"], "committed")
-        if route in ("/v1/transactions", "/v1/messages"):
+        if route in MAKERS:
             first.status = 200
         judge_repeat(route, first, d.post(path, respelled(body), headers=key))
-        other = {**body, "branches": [s.step("c")]} if route == "/v1/transactions" else {**body, "topic": "other"} if route == "/v1/messages" else {**body, "more": "x"}
+        other = {**body, **(MAKERS[route][1] if route in MAKERS else {"more": "x"})}
         elsewhere = "/v1/signing-secret/rotate" if route == "/v1/config/reload" else "/v1/config/reload"
         for where, what in ((path, other), (elsewhere, body)):
             equal(problem(d.post(where, what, headers=key), 422)["type"], "/problems/key-reused", route, where)

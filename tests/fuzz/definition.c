@@ -62,7 +62,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     arena_init(&arena, 65536, 64 << 20);
     options.judge_self = &arena;
     memset(&problem, 0, sizeof problem);
-    for (uint8_t kind = DEFINITION_TOPIC; kind <= DEFINITION_SUBSCRIPTION; kind++) {
+    for (uint8_t kind = DEFINITION_TOPIC; kind < DEFINITION_KIND_END; kind++) {
         if (definition_form_decode(kind, SLICE("name"), body, &options, &arena, &d, &problem) != 0)
             FUZZ_CHECK(problem_http(&problem) >= 400);
         else

@@ -75,7 +75,7 @@ static int gid_index(struct slice gid) {
 
 /* Right after the step that allowed it; a later step of the same turn may change its mind about the rest. */
 static void check_allowed(struct stage *g, const struct call *call) {
-    const struct transaction *t = engine_find(g->engine, SLICE("default"), call->gid);
+    const struct transaction *t = engine_find(g->engine, STORED_TRANSACTION, SLICE("default"), call->gid);
     FUZZ_CHECK(t != NULL && !status_is_final(t->status));
     FUZZ_CHECK(!t->suspended);
     FUZZ_CHECK(call->attempt >= 1 && call->url.length > 0);
@@ -95,7 +95,7 @@ static void check_sent(struct stage *g, const struct call *call) {
 
 static void check_decisions(struct stage *g) {
     for (unsigned i = 0; i < GIDS; i++) {
-        const struct transaction *t = engine_find(g->engine, SLICE("default"), gid_of(i));
+        const struct transaction *t = engine_find(g->engine, STORED_TRANSACTION, SLICE("default"), gid_of(i));
         if (t == NULL)
             continue;
         transaction_check(t);
@@ -139,8 +139,8 @@ static void crash(struct stage *g) {
     FUZZ_CHECK(engine_new(&again, &options, NULL) == 0);
     recover(again, g);
     for (unsigned i = 0; i < GIDS; i++) {
-        const struct transaction *a = engine_find(g->engine, SLICE("default"), gid_of(i));
-        const struct transaction *b = engine_find(again, SLICE("default"), gid_of(i));
+        const struct transaction *a = engine_find(g->engine, STORED_TRANSACTION, SLICE("default"), gid_of(i));
+        const struct transaction *b = engine_find(again, STORED_TRANSACTION, SLICE("default"), gid_of(i));
         FUZZ_CHECK((a == NULL) == (b == NULL));
         FUZZ_CHECK(a == NULL || (a->seq == b->seq && a->status == b->status));
     }
@@ -222,7 +222,7 @@ static void submit(struct stage *g, unsigned which, unsigned shape) {
 
 static void add_branch(struct stage *g, unsigned which, unsigned shape) {
     static const uint16_t first = 0;
-    const struct transaction *t = engine_find(g->engine, SLICE("default"), gid_of(which));
+    const struct transaction *t = engine_find(g->engine, STORED_TRANSACTION, SLICE("default"), gid_of(which));
     struct branch_request b;
     uint8_t fingerprint[32] = { (uint8_t)shape };
     if (t == NULL || t->drive != DRIVE_CLIENT)

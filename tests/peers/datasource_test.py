@@ -1,5 +1,5 @@
-"""G8, CP16, CP17: check-backs against a real PostgreSQL and a real MariaDB. The cases are in src/sink/datasource_pg_test.c and
-datasource_my_test.c; here the servers are started, killed and restarted for it."""
+"""G8, CP16, CP17: check-backs against a real PostgreSQL and a real MariaDB. The cases are in src/sink/datasource_pg_peer_test.c and
+datasource_my_peer_test.c; here the servers are started, killed and restarted for it."""
 
 import os
 import re
@@ -99,7 +99,7 @@ def test_postgresql():
             server.start()
 
         outside = Outside({"pg-restart": restart, "pg-kill": kill, "pg-standby": standby})
-        ran = run("datasource_pg_test", SETTLE_TEST_PG=str(server.port), SETTLE_TEST_CA=authority.ca, SETTLE_TEST_ASK=outside.ask, SETTLE_TEST_TOLD=outside.told)
+        ran = run("datasource_pg_peer_test", SETTLE_TEST_PG=str(server.port), SETTLE_TEST_CA=authority.ca, SETTLE_TEST_ASK=outside.ask, SETTLE_TEST_TOLD=outside.told)
         equal(len(ran), 14, ran)
     finally:
         server.stop()
@@ -120,7 +120,7 @@ def test_mariadb():
             server.start()
 
         outside = Outside({"my-kill": kill})
-        ran = run("datasource_my_test", SETTLE_TEST_MY=str(server.port), SETTLE_TEST_CA=authority.ca, SETTLE_TEST_ASK=outside.ask, SETTLE_TEST_TOLD=outside.told)
+        ran = run("datasource_my_peer_test", SETTLE_TEST_MY=str(server.port), SETTLE_TEST_CA=authority.ca, SETTLE_TEST_ASK=outside.ask, SETTLE_TEST_TOLD=outside.told)
         equal(len(ran), 10, ran)
     finally:
         server.stop()

@@ -8,11 +8,11 @@ import time
 from kit import ROOT, contains, eventually, equal, less, limit, need, scratch
 from kit.rocketmq import RocketMQ
 
-SENDER = os.path.join(ROOT, os.environ.get("BUILD", "build"), "test", "rocketmq_broker_test")
+SENDER = os.path.join(ROOT, os.environ.get("BUILD", "build"), "test", "rocketmq_peer_test")
 
 
 class Sending:
-    """The sender of src/sink/rocketmq_broker_test.c, and the file with what it calls done."""
+    """The sender of src/sink/rocketmq_peer_test.c, and the file with what it calls done."""
 
     def __init__(self, mq, topic, count, seconds=60, more="", user=""):
         self.directory = scratch()

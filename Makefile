@@ -42,8 +42,9 @@ all: $(PROGRAMS)
 help:
 	@sed -n 's/^## //p' Makefile
 
-## make demo         install what is missing, build, and watch settle commit, cancel and survive a crash
-demo: deps
+## make demo         install what a build needs, build, and watch settle commit, cancel and survive a crash
+demo:
+	@tools/deps build
 	@$(MAKE) --no-print-directory all
 	@$(BUILD)/settle demo --all
 

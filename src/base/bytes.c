@@ -70,6 +70,18 @@ struct slice slice_trim(struct slice s) {
     return s;
 }
 
+static bool white(char c) {
+    return blank(c) || c == '\r' || c == '\n';
+}
+
+struct slice slice_strip(struct slice s) {
+    while (s.length > 0 && white(s.at[0]))
+        s = slice_from(s, 1);
+    while (s.length > 0 && white(s.at[s.length - 1]))
+        s.length--;
+    return s;
+}
+
 int slice_u64(struct slice s, uint64_t *out) {
     uint64_t number = 0;
     if (s.length == 0)

@@ -54,6 +54,8 @@ static inline struct slice slice_upto(struct slice s, size_t length) {
 }
 /* Without leading and trailing spaces and tabs. */
 struct slice slice_trim(struct slice s);
+/* Without leading and trailing spaces, tabs and line ends. */
+struct slice slice_strip(struct slice s);
 /* Unsigned decimal, whole slice, no sign, no spaces. 0, ERR_SYNTAX, or ERR_LIMIT over 64 bits. */
 int slice_u64(struct slice s, uint64_t *out);
 

@@ -46,6 +46,9 @@ static void slices_are_cut_within_their_bounds(void **state) {
     assert_true(slice_is(slice_trim(SLICE(" \t ")), ""));
     assert_true(slice_is(slice_trim(SLICE("\r\nx")), "\r\nx"));
     assert_int_equal(slice_trim(SLICE_NONE).length, 0);
+    assert_true(slice_is(slice_strip(SLICE("\r\n\t a\nb \n\n")), "a\nb"));
+    assert_int_equal(slice_strip(SLICE(" \r\n")).length, 0);
+    assert_int_equal(slice_strip(SLICE_NONE).length, 0);
 }
 
 /* Every byte at every place of texts around eight bytes long: what is looked at eight at a time must say what

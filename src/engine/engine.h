@@ -193,6 +193,9 @@ struct engine_figures {
     uint64_t submitted; /* transactions */
     uint64_t published; /* messages, also those that settled made itself */
     uint64_t notified;  /* notifications */
+    uint64_t delivered; /* notifications that a receiver took */
+    uint64_t gave_up;   /* notifications that were given up */
+    uint64_t cancelled; /* notifications that were cancelled */
     uint64_t taken_back[STORED_KIND_END];
     uint64_t attempts; /* calls emitted */
     uint64_t verdicts[VERDICT_COUNT];

@@ -29,7 +29,7 @@ static void judge_notice(struct step *s, struct outcome *o) {
     struct channel *c = parcel_of(s->seat, o->branch)->channel;
     bool wanted = o->verdict == VERDICT_DONE && (m->success_http == 0 || m->success_http == o->http) &&
                   (m->success_body.length == 0 || MUTANT(notice_body_ignored) ||
-                   slice_equal(slice_trim(o->body), m->success_body));
+                   slice_equal(slice_strip(o->body), m->success_body));
     if (o->http == 410 && !MUTANT(gone_is_tried))
         o->verdict = VERDICT_REFUSED;
     else if (o->verdict == VERDICT_REFUSED || (o->verdict == VERDICT_DONE && !wanted))

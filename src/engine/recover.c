@@ -180,4 +180,5 @@ void engine_recovered(struct engine *e, uint64_t now_ms) {
             recovered_seat(e, seat, now_ms);
     for (int status = 0; status < STATUS_END; status++)
         e->figures.finished[status] = 0;
+    e->figures.delivered = e->figures.gave_up = e->figures.cancelled = 0;
 }

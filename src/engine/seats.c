@@ -95,13 +95,25 @@ static void count_flag(uint64_t *figure, bool *counted, bool now) {
     *counted = now;
 }
 
+static void count_notice_end(struct engine_figures *f, const struct transaction *t) {
+    if (t->decision == DECISION_COMMIT)
+        f->delivered++;
+    else if (cause_is_by_hand(t->cause))
+        f->cancelled++;
+    else
+        f->gave_up++;
+}
+
 /* Messages and notifications. */
 static void count_other(struct engine *e, const struct seat *seat, bool unfinished, bool unfinished_before) {
     uint64_t *figure = seat->thing.kind == STORED_MESSAGE ? &e->figures.messages : &e->figures.notices;
     *figure += unfinished && !unfinished_before;
     *figure -= !unfinished && unfinished_before;
-    if (seat->thing.kind != STORED_MESSAGE)
+    if (seat->thing.kind != STORED_MESSAGE) {
+        if (!unfinished && unfinished_before)
+            count_notice_end(&e->figures, &seat->transaction);
         return;
+    }
     e->figures.half -= seat->counted_status == STATUS_ACTIVE;
     e->figures.half += seat->transaction.status == STATUS_ACTIVE;
 }

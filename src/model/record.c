@@ -301,6 +301,10 @@ const char *cause_word(uint8_t cause) {
     return WORD_IN(words, cause);
 }
 
+bool cause_is_by_hand(uint8_t cause) {
+    return cause == CAUSE_CLIENT || cause == CAUSE_OPERATOR;
+}
+
 const char *decision_word(uint8_t decision) {
     static const char *const words[] = {
         [DECISION_NONE] = "none",

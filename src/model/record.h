@@ -105,6 +105,7 @@ int record_unframe(struct slice *from, struct slice *bytes);
 const char *record_word(uint8_t kind); /* "created", ... for traces */
 const char *
 cause_word(uint8_t cause); /* "all-done", "pivot", "refused", "patience", "deadline", "client", "operator" */
+bool cause_is_by_hand(uint8_t cause);        /* a client or an operator asked for it */
 const char *decision_word(uint8_t decision); /* "commit", "rollback", "none" */
 const char *
 verdict_word(uint8_t verdict); /* "done", "refused", "working", "slow-down", "unknown", "not-sent", ... */

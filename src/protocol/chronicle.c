@@ -6,6 +6,7 @@
 #include "base/limits.h"
 #include "model/stored.h"
 #include "protocol/message_word.h"
+#include "protocol/notice_word.h"
 #include "protocol/render.h"
 
 /* What an event tells. */
@@ -35,8 +36,8 @@ static const char *const names[HEROES][TALES] = {
                            "tx.status", "tx.sent" },
     [HERO_MESSAGE] = { NULL, "msg.created", "msg.op", "msg.attempt", "msg.attention", "msg.decision",
                        "msg.status", "msg.sent" },
-    [HERO_NOTICE] = { NULL, "ntf.created", "ntf.op", "ntf.attempt", "ntf.attention", "ntf.decision",
-                      "ntf.status", "ntf.sent" },
+    [HERO_NOTICE] = { NULL, "ntf.created", "ntf.op", "ntf.attempt", "ntf.attention", NULL, "ntf.status",
+                      "ntf.sent" },
     [HERO_DELIVERY] = { NULL, "delivery.created", "delivery.op", "delivery.attempt", "delivery.attention",
                         NULL, NULL, NULL },
 };
@@ -71,20 +72,26 @@ static enum hero hero_of(const struct transaction *t, const struct record *r) {
                : HERO_MESSAGE;
 }
 
+/* How a notification ends is told once, in its own words: its decision is its status. */
+static enum tale tale_of(const struct transaction *t, const struct record *r, size_t index) {
+    if (t->mode == MODE_NOTICE && r->kind == RECORD_DECIDED)
+        index++;
+    return index < CHRONICLE_EVENTS_MAX ? (enum tale)shown[r->kind][index] : TALE_NONE;
+}
+
 size_t chronicle_count(const struct transaction *t, const struct record *r) {
     size_t count = 0;
-    (void)t;
     assert(r->kind > 0 && r->kind < RECORD_KIND_END);
     if (r->kind == RECORD_OUTCOME)
         return (r->flags & (RECORD_FLAG_ATTENTION | RECORD_FLAG_DEAD)) != 0 ? 2 : 1;
-    while (count < CHRONICLE_EVENTS_MAX && shown[r->kind][count] != TALE_NONE)
+    while (tale_of(t, r, count) != TALE_NONE)
         count++;
     return count;
 }
 
 const char *chronicle_event(const struct transaction *t, const struct record *r, size_t index) {
     assert(index < chronicle_count(t, r));
-    return names[hero_of(t, r)][shown[r->kind][index]];
+    return names[hero_of(t, r)][tale_of(t, r, index)];
 }
 
 static void put_if_said(struct json_writer *w, const char *name, struct slice text) {
@@ -118,6 +125,15 @@ static void put_message_created(struct json_writer *w, const struct transaction 
     put_if_said(w, "by", t->principal);
 }
 
+static void put_notice_created(struct json_writer *w, const struct transaction *t) {
+    json_put_text(w, "status", notice_status_word(NOTICE_SCHEDULED));
+    json_put_string(w, "endpoint", t->message->only);
+    json_put_string(w, "name", t->message->head.topic);
+    put_if_said(w, "ref", t->message->head.key);
+    put_if_said(w, "origin", t->message->origin);
+    put_if_said(w, "by", t->principal);
+}
+
 static void put_created(struct json_writer *w, const struct transaction *t, const struct record *r) {
     if (r->kind == RECORD_DELIVERY) {
         json_put_text(w, "state", delivery_status_word(DELIVERY_PENDING));
@@ -127,6 +143,10 @@ static void put_created(struct json_writer *w, const struct transaction *t, cons
     }
     if (t->mode == MODE_MESSAGE) {
         put_message_created(w, t);
+        return;
+    }
+    if (t->mode == MODE_NOTICE) {
+        put_notice_created(w, t);
         return;
     }
     json_put_text(w, "status", "active");
@@ -146,6 +166,11 @@ static const char *delivery_after(const struct record *r) {
     return delivery_status_word((r->flags & RECORD_FLAG_DEAD) != 0 ? DELIVERY_DEAD : DELIVERY_REFUSED);
 }
 
+/* Where an outcome left a notification. One that comes after the end changes nothing. */
+static const char *notice_after(const struct transaction *t, const struct record *r) {
+    return notice_status_word(r->next_ms != 0 ? NOTICE_RETRYING : notice_status(t));
+}
+
 /* The state that an outcome left its operation in: a dry copy of what model/transaction.c applies. */
 static const char *state_after(const struct record *r) {
     struct operation after = { .status = OPERATION_SKIPPED };
@@ -158,10 +183,21 @@ static const char *state_after(const struct record *r) {
     return operation_status_word(&after);
 }
 
+static const char *state_told(const struct transaction *t, const struct record *r) {
+    switch (hero_of(t, r)) {
+    case HERO_DELIVERY:
+        return delivery_after(r);
+    case HERO_NOTICE:
+        return notice_after(t, r);
+    default:
+        return state_after(r);
+    }
+}
+
 static void put_attempt(struct json_writer *w, const struct transaction *t, const struct record *r) {
     put_place(w, t, r);
     json_put_u64(w, "attempt", r->attempt);
-    json_put_text(w, "state", hero_of(t, r) == HERO_DELIVERY ? delivery_after(r) : state_after(r));
+    json_put_text(w, "state", state_told(t, r));
     json_put_text(w, "verdict", verdict_word(r->verdict));
     if (r->http != 0)
         json_put_u64(w, "http", r->http);
@@ -204,6 +240,13 @@ static void put_delivery_act(struct json_writer *w, const struct record *r) {
     put_act(w, r, replayed ? "replay" : "discard");
 }
 
+static const char *allowed_state(const struct transaction *t, const struct record *r) {
+    bool now = r->next_ms == 0;
+    if (t->mode == MODE_NOTICE)
+        return notice_status_word(now ? NOTICE_DELIVERING : NOTICE_SCHEDULED);
+    return now ? "running" : "waiting";
+}
+
 static void put_operation(struct json_writer *w, const struct transaction *t, const struct record *r) {
     if (hero_of(t, r) == HERO_DELIVERY) {
         put_delivery_act(w, r);
@@ -218,7 +261,7 @@ static void put_operation(struct json_writer *w, const struct transaction *t, co
     put_place(w, t, r);
     if (r->kind == RECORD_ALLOWED) {
         json_put_u64(w, "attempt", r->attempt);
-        json_put_text(w, "state", r->next_ms == 0 ? "running" : "waiting");
+        json_put_text(w, "state", allowed_state(t, r));
         if (r->next_ms != 0)
             render_time(w, "next_try", r->next_ms);
     } else if (r->kind == RECORD_NUDGED) {
@@ -236,7 +279,25 @@ static const char *word_of(const struct transaction *t, uint8_t status) {
     return t->mode == MODE_MESSAGE ? message_status_word(status) : status_word(status);
 }
 
+/* Its first record is the end itself, and says who and why; the last one, that no attempt is out any more. */
+static void put_notice_status(struct json_writer *w, const struct transaction *t, const struct record *r) {
+    const char *why = notice_end_word(t);
+    json_put_text(w, "status", notice_status_word(notice_status(t)));
+    if (r->kind == RECORD_FINISHED) {
+        json_put_bool(w, "finished", true);
+        return;
+    }
+    if (why != NULL)
+        json_put_text(w, "why", why);
+    put_if_said(w, "by", r->who);
+    put_if_said(w, "detail", r->text);
+}
+
 static void put_status(struct json_writer *w, const struct transaction *t, const struct record *r) {
+    if (t->mode == MODE_NOTICE) {
+        put_notice_status(w, t, r);
+        return;
+    }
     switch (r->kind) {
     case RECORD_DECIDED:
         json_put_text(w, "status",
@@ -278,6 +339,7 @@ static void put_hero(struct json_writer *w, const struct transaction *t, const s
         put_delivery_id(w, t, r->kind == RECORD_DELIVERY ? r->text : t->branches[r->branch].id);
         break;
     case HERO_MESSAGE:
+    case HERO_NOTICE:
         json_put_string(w, "id", t->gid);
         break;
     default:
@@ -298,7 +360,7 @@ void chronicle_put(struct json_writer *w, const struct transaction *t, const str
     put_hero(w, t, r);
     render_time(w, "at", r->at_ms);
     json_put_u64(w, "seq", seq);
-    put[shown[r->kind][index]](w, t, r);
+    put[tale_of(t, r, index)](w, t, r);
     json_put_end(w);
 }
 
@@ -312,7 +374,7 @@ int chronicle_list(struct json_writer *w, const struct transaction *t, uint32_t 
     bool more = false;
     transaction_records(t, &cursor);
     json_put_object(w, NULL);
-    json_put_string(w, t->mode == MODE_MESSAGE ? "id" : "gid", t->gid);
+    json_put_string(w, t->mode == MODE_MESSAGE || t->mode == MODE_NOTICE ? "id" : "gid", t->gid);
     json_put_array(w, "items");
     while (!more && transaction_next_record(&cursor, &bytes)) {
         if (++seq <= after)

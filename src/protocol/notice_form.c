@@ -102,7 +102,7 @@ static int read_success(struct form *f, const struct form_path *above, struct js
         failed = read_status(f, &path, values[0], out);
     if (failed == 0 && form_given(values[1]))
         failed = form_text(f, &body, values[1], NOTICE_SUCCESS_BYTES, &out->success_body);
-    out->success_body = slice_trim(out->success_body);
+    out->success_body = slice_strip(out->success_body);
     return failed;
 }
 

@@ -13,16 +13,12 @@ static const struct operation *attempts_of(const struct transaction *t) {
     return &t->branches[0].operation[ROLE_FORWARD];
 }
 
-static bool by_hand(const struct transaction *t) {
-    return t->cause == CAUSE_CLIENT || t->cause == CAUSE_OPERATOR;
-}
-
 enum notice_status notice_status(const struct transaction *t) {
     const struct operation *o = attempts_of(t);
     if (t->decision == DECISION_COMMIT)
         return NOTICE_DELIVERED;
     if (t->decision == DECISION_ROLLBACK)
-        return by_hand(t) ? NOTICE_CANCELLED : NOTICE_GAVE_UP;
+        return cause_is_by_hand(t->cause) ? NOTICE_CANCELLED : NOTICE_GAVE_UP;
     if (o->status == OPERATION_RUNNING)
         return NOTICE_DELIVERING;
     return o->attempt > 1 ? NOTICE_RETRYING : NOTICE_SCHEDULED;

@@ -58,7 +58,7 @@ const char *query_meaning(const char *name) {
         { "endpoint", "to exactly this endpoint" },
         { "event", "of exactly this event" },
         { "ref", "with exactly this ref" },
-        { "since", "created later than this RFC 3339 time" },
+        { "since", "created at this RFC 3339 time or later" },
         { "branch_url", "some operation's URL begins with this" },
         { "created_after", "created later than this RFC 3339 time" },
         { "created_before", "created earlier than this RFC 3339 time" },
@@ -336,6 +336,14 @@ static int read_created_before(struct reading *r, struct slice name, struct slic
     return failed;
 }
 
+/* What was created at that very time counts: whoever asks since the last one it knows must miss none. */
+static int read_since(struct reading *r, struct slice name, struct slice value) {
+    uint64_t ms = 0;
+    int failed = read_time(r, name, value, &ms);
+    r->query->filter.created_after_ms = ms > 0 ? ms - 1 : 0;
+    return failed;
+}
+
 static int read_parameter(struct reading *r, struct slice name, struct slice value) {
     struct query *q = r->query;
     uint64_t ms = 0;
@@ -358,8 +366,10 @@ static int read_parameter(struct reading *r, struct slice name, struct slice val
         return read_bool(r, name, value, &q->filter.attention);
     if (slice_is(name, "suspended"))
         return read_bool(r, name, value, &q->filter.suspended);
-    if (slice_is(name, "created_after") || slice_is(name, "since"))
+    if (slice_is(name, "created_after"))
         return read_time(r, name, value, &q->filter.created_after_ms);
+    if (slice_is(name, "since"))
+        return read_since(r, name, value);
     if (slice_is(name, "created_before"))
         return read_created_before(r, name, value);
     if (slice_is(name, "older_than"))

@@ -141,17 +141,24 @@ static void put_transactions(struct json_writer *w, const struct engine_figures 
     json_put_end(w);
 }
 
-/* Attention counts transactions and messages together. */
-static void put_messages(struct json_writer *w, const struct daemon *d, const struct engine_figures *f) {
+/* How many definitions of a kind there are, and how many of them are paused. */
+static uint64_t count_definitions(const struct daemon *d, uint8_t kind, uint64_t *paused) {
     const struct channel *c = NULL;
-    uint64_t subscriptions = 0;
-    uint64_t paused = 0;
+    uint64_t count = 0;
+    *paused = 0;
     while ((c = engine_channel_next(d->engine, c)) != NULL) {
         const struct definition *definition = engine_definition(c);
-        bool counts = definition->kind == DEFINITION_SUBSCRIPTION && engine_channel_id(c) != 0;
-        subscriptions += counts;
-        paused += counts && definition->paused;
+        bool counts = definition->kind == kind && engine_channel_id(c) != 0;
+        count += counts;
+        *paused += counts && definition->paused;
     }
+    return count;
+}
+
+/* Attention counts transactions and messages together. */
+static void put_messages(struct json_writer *w, const struct daemon *d, const struct engine_figures *f) {
+    uint64_t paused;
+    uint64_t subscriptions = count_definitions(d, DEFINITION_SUBSCRIPTION, &paused);
     json_put_object(w, "messages");
     json_put_u64(w, "published", f->published);
     json_put_u64(w, "unfinished", f->messages);
@@ -160,6 +167,20 @@ static void put_messages(struct json_writer *w, const struct daemon *d, const st
     json_put_u64(w, "subscriptions", subscriptions);
     json_put_u64(w, "paused", paused);
     json_put_u64(w, "pulls_waiting", d->pullers.count);
+    json_put_end(w);
+}
+
+static void put_notifications(struct json_writer *w, const struct daemon *d, const struct engine_figures *f) {
+    uint64_t disabled;
+    uint64_t endpoints = count_definitions(d, DEFINITION_ENDPOINT, &disabled);
+    json_put_object(w, "notifications");
+    json_put_u64(w, "accepted", f->notified);
+    json_put_u64(w, "unfinished", f->notices);
+    json_put_u64(w, "delivered", f->delivered);
+    json_put_u64(w, "gave_up", f->gave_up);
+    json_put_u64(w, "cancelled", f->cancelled);
+    json_put_u64(w, "endpoints", endpoints);
+    json_put_u64(w, "disabled", disabled);
     json_put_end(w);
 }
 
@@ -213,6 +234,7 @@ void api_stats(struct visit *v) {
     render_duration(&w, "uptime", daemon_now_ms(d) - d->started_ms);
     put_transactions(&w, &f);
     put_messages(&w, d, &f);
+    put_notifications(&w, d, &f);
     put_calls(&w, d, &f);
     put_store(&w, d);
     json_put_object(&w, "http");

@@ -123,28 +123,42 @@ static void put_engine(const struct daemon *d, struct buffer *to) {
     put(to, METRIC_FOLD_LAG, f.unfolded);
 }
 
-/* One family after the other, as the format wants it; a subscription's name needs no escaping. */
-static void put_subscriptions(const struct daemon *d, struct buffer *to) {
-    static const enum metric families[] = { METRIC_OWED,         METRIC_OUT,   METRIC_PARKED,
-                                            METRIC_OWED_SECONDS, METRIC_ACKED, METRIC_REFUSED };
-    uint64_t now = daemon_now_ms(d);
-    for (size_t i = 0; i < sizeof families / sizeof families[0]; i++) {
+enum { CHANNEL_FAMILIES = 6 };
+
+/* The values of a subscription or an endpoint, in the order of its families. */
+static void values_of(const struct definition *definition, const struct channel *c, uint64_t now_ms,
+                      uint64_t values[CHANNEL_FAMILIES]) {
+    struct channel_figures f;
+    engine_channel_figures(c, &f);
+    values[0] = f.owed;
+    values[1] = f.out;
+    values[2] = f.oldest_ms != 0 && f.oldest_ms < now_ms ? (now_ms - f.oldest_ms) / 1000 : 0;
+    values[3] = f.acked;
+    values[4] = definition->kind == DEFINITION_ENDPOINT ? definition->paused : f.parked;
+    values[5] = definition->kind == DEFINITION_ENDPOINT ? f.probing : f.refused;
+}
+
+/* One family after the other, as the format wants it; a definition's name needs no escaping. */
+static void put_channels(const struct daemon *d, uint8_t kind, const enum metric families[CHANNEL_FAMILIES],
+                         struct buffer *to) {
+    uint64_t now_ms = daemon_now_ms(d);
+    for (size_t i = 0; i < CHANNEL_FAMILIES; i++) {
         const struct channel *c = NULL;
         head(to, families[i]);
         while ((c = engine_channel_next(d->engine, c)) != NULL) {
             const struct definition *definition = engine_definition(c);
-            struct channel_figures f;
-            if (definition->kind != DEFINITION_SUBSCRIPTION || engine_channel_id(c) == 0)
+            uint64_t values[CHANNEL_FAMILIES];
+            if (definition->kind != kind || engine_channel_id(c) == 0)
                 continue;
-            engine_channel_figures(c, &f);
-            uint64_t age_s = f.oldest_ms != 0 && f.oldest_ms < now ? (now - f.oldest_ms) / 1000 : 0;
-            const uint64_t values[] = { f.owed, f.out, f.parked, age_s, f.acked, f.refused };
+            values_of(definition, c, now_ms, values);
             put_labelled(to, families[i], definition->name, values[i]);
         }
     }
 }
 
 static void put_messages(const struct daemon *d, struct buffer *to) {
+    static const enum metric families[CHANNEL_FAMILIES] = { METRIC_OWED,  METRIC_OUT,    METRIC_OWED_SECONDS,
+                                                            METRIC_ACKED, METRIC_PARKED, METRIC_REFUSED };
     struct engine_figures f;
     engine_figures(d->engine, &f);
     put(to, METRIC_PUBLISHED, f.published);
@@ -153,7 +167,24 @@ static void put_messages(const struct daemon *d, struct buffer *to) {
     put(to, METRIC_HALF, f.half);
     put(to, METRIC_DEAD, f.dead);
     put(to, METRIC_PULLERS, d->pullers.count);
-    put_subscriptions(d, to);
+    put_channels(d, DEFINITION_SUBSCRIPTION, families, to);
+}
+
+static void put_notifications(const struct daemon *d, struct buffer *to) {
+    static const enum metric families[CHANNEL_FAMILIES] = {
+        METRIC_ENDPOINT_OWED,      METRIC_ENDPOINT_OUT,      METRIC_ENDPOINT_OWED_SECONDS,
+        METRIC_ENDPOINT_DELIVERED, METRIC_ENDPOINT_DISABLED, METRIC_ENDPOINT_PROBING
+    };
+    struct engine_figures f;
+    engine_figures(d->engine, &f);
+    put(to, METRIC_NOTIFIED, f.notified);
+    put(to, METRIC_NOTICES_TAKEN_BACK, f.taken_back[STORED_NOTICE]);
+    head(to, METRIC_NOTICES_FINISHED);
+    put_labelled(to, METRIC_NOTICES_FINISHED, SLICE("delivered"), f.delivered);
+    put_labelled(to, METRIC_NOTICES_FINISHED, SLICE("gave_up"), f.gave_up);
+    put_labelled(to, METRIC_NOTICES_FINISHED, SLICE("cancelled"), f.cancelled);
+    put(to, METRIC_NOTICES, f.notices);
+    put_channels(d, DEFINITION_ENDPOINT, families, to);
 }
 
 static void put_breaker(void *context, struct slice host) {
@@ -221,6 +252,7 @@ void metrics_render(struct daemon *d, struct buffer *to) {
     put_process(d, to);
     put_engine(d, to);
     put_messages(d, to);
+    put_notifications(d, to);
     head(to, METRIC_BREAKER_OPEN);
     http_sink_open_hosts(d->sink, put_breaker, to);
     put_store(d, to);

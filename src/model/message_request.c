@@ -88,8 +88,9 @@ int message_request_decode(struct leb128_cursor *c, struct arena *arena, const s
 
 uint32_t message_request_patience_ms(const struct message_request *m, uint32_t timeout_ms) {
     uint64_t all_ms = 60000;
+    uint64_t each_ms = timeout_ms > 0 ? timeout_ms : LIMIT_CALL_TIMEOUT_MS_MAX;
     for (size_t i = 0; i < m->schedule_count; i++)
-        all_ms += (uint64_t)m->schedule_ms[i] + timeout_ms;
+        all_ms += m->schedule_ms[i] + each_ms;
     return all_ms < UINT32_MAX ? (uint32_t)all_ms : UINT32_MAX;
 }
 

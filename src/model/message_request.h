@@ -18,7 +18,8 @@ int labels_decode(struct leb128_cursor *c, struct arena *arena, const struct lab
 void message_request_encode(struct buffer *to, const struct message_request *m);
 int message_request_decode(struct leb128_cursor *c, struct arena *arena, const struct message_request **out);
 
-/* How long a notification may take at the most: then it is given up even if its endpoint was never free. */
+/* How long a notification may take at the most: then it is given up even if its endpoint was never free.
+ * timeout_ms: of one attempt; 0: its endpoint's, whatever that will be by then. */
 uint32_t message_request_patience_ms(const struct message_request *m, uint32_t timeout_ms);
 
 void outgoing_request_encode(struct buffer *to, const struct outgoing_request *all, uint16_t count);

@@ -36,7 +36,7 @@ enum give_up {
 
 struct endpoint {
     struct slice url;    /* empty: this branch has no such operation */
-    uint32_t timeout_ms; /* 10 ms to 300 s */
+    uint32_t timeout_ms; /* 10 ms to 300 s; 0: that of the subscription or endpoint */
 };
 
 struct retry_policy {
@@ -86,7 +86,7 @@ struct message_request {
 struct outgoing_request {
     bool on_rollback; /* else on commit */
     bool is_notice;
-    uint32_t timeout_ms; /* of a notification's attempts */
+    uint32_t timeout_ms; /* of a notification's attempts; 0: its endpoint's */
     struct message_request message;
 };
 

@@ -107,12 +107,12 @@ static int read_success(struct form *f, const struct form_path *above, struct js
 }
 
 static int read_end(struct form *f, const struct form_path *above, const struct json_value *values,
-                    const struct submission_options *options, uint32_t *timeout_ms) {
+                    uint32_t *timeout_ms) {
     static const char *const words[] = { "give_up" };
     struct form_path then = form_below(above, "then");
     struct form_path timeout = form_below(above, "timeout");
     size_t index;
-    *timeout_ms = options->call_timeout_ms;
+    *timeout_ms = 0; /* the endpoint's own */
     int failed = 0;
     if (form_given(values[NOTICE_TIMEOUT]))
         failed = form_duration(f, &timeout, values[NOTICE_TIMEOUT], LIMIT_CALL_TIMEOUT_MS_MIN,
@@ -167,7 +167,7 @@ int notice_content_read(struct form *f, const struct form_path *above,
     if (failed == 0)
         failed = read_success(f, above, values[NOTICE_SUCCESS], out);
     if (failed == 0)
-        failed = read_end(f, above, values, options, timeout_ms);
+        failed = read_end(f, above, values, timeout_ms);
     if (failed != 0)
         return failed;
     digest_of(digest, out, values, *timeout_ms);

@@ -38,7 +38,8 @@ enum {
 
 /* Read them from values[NOTICE_FIELDS]; above is where the object stands. endpoint: its name as written
  * there. What was written goes into the digest. Of *out everything is set but half, delay, check and origin.
- * *timeout_ms: of one attempt. */
+ * *timeout_ms: of one attempt; 0: its
+ * endpoint's. */
 int notice_content_read(struct form *f, const struct form_path *above,
                         const struct submission_options *options, const struct json_value *values,
                         const char *endpoint_member, struct json_value endpoint, struct digest *digest,

@@ -63,7 +63,7 @@ static void the_notification_of_the_manual(void **state) {
     assert_int_equal(q.gid.length, 0);
     assert_int_equal(q.branch_count, 1);
     assert_true(slice_is(q.branches[0].id, "crm"));
-    assert_int_equal(q.branches[0].to[ROLE_FORWARD].timeout_ms, 5000);
+    assert_int_equal(q.branches[0].to[ROLE_FORWARD].timeout_ms, 0);
     assert_true(slice_is(q.message->only, "crm"));
     assert_true(slice_is(q.message->head.topic, "order.paid"));
     assert_true(slice_is(q.message->head.key, "4711"));
@@ -73,7 +73,7 @@ static void the_notification_of_the_manual(void **state) {
     assert_int_equal(q.message->schedule_ms[2], 60000);
     assert_int_equal(q.message->success_http, 0);
     assert_true(slice_is(q.message->success_body, "success"));
-    assert_int_equal(q.deadline_ms, 60000 + 75000 + 3 * 5000);
+    assert_int_equal(q.deadline_ms, 60000 + 75000 + 3 * 300000);
     assert_int_equal(q.label_count, 1);
 }
 
@@ -175,7 +175,7 @@ static void a_transaction_names_what_it_sends(void **state) {
     assert_true(q.outgoing[1].is_notice);
     assert_true(slice_is(q.outgoing[1].message.only, "crm"));
     assert_int_equal(q.outgoing[1].message.schedule_count, 1);
-    assert_int_equal(q.outgoing[1].timeout_ms, 5000);
+    assert_int_equal(q.outgoing[1].timeout_ms, 0);
     assert_true(q.outgoing[2].on_rollback);
     struct transaction_request without = with("");
     assert_int_equal(without.outgoing_count, 0);

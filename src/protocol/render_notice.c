@@ -64,6 +64,7 @@ static void put_head(struct json_writer *w, const struct transaction *t) {
 
 static void put_plan(struct json_writer *w, const struct transaction *t) {
     const struct message_request *m = t->message;
+    uint32_t timeout_ms = t->branches[0].to[ROLE_FORWARD].timeout_ms;
     json_put_array(w, "schedule");
     for (size_t i = 0; i < m->schedule_count; i++)
         render_duration(w, NULL, m->schedule_ms[i]);
@@ -76,7 +77,8 @@ static void put_plan(struct json_writer *w, const struct transaction *t) {
     if (m->success_body.length > 0)
         json_put_string(w, "body", m->success_body);
     json_put_end(w);
-    render_duration(w, "timeout", t->branches[0].to[ROLE_FORWARD].timeout_ms);
+    if (timeout_ms > 0) /* else its endpoint's */
+        render_duration(w, "timeout", timeout_ms);
 }
 
 static void put_links(struct json_writer *w, const struct transaction *t) {

@@ -8,6 +8,9 @@ import time
 from kit import Cut, Daemon, Delay, Gate, Silence, Status, equal, eventually, less, need, problem, quick, shared_daemon, shared_site
 
 
+SOON = ["0s"] + ["20ms"] * 9
+
+
 def daemon():
     return shared_daemon("notifications")
 
@@ -92,6 +95,16 @@ def test_every_failure_is_tried_again_and_a_success_ends_it():
     notify(d, s, schedule=["0s"] + ["10ms"] * 9)
     n = until(d, s.gid("n"), "delivered")
     equal((n["attempts"], [c.attempt for c in s.calls("crm")]), (4, [1, 2, 3, 4]), n)
+
+
+def test_an_attempt_takes_as_long_as_its_endpoint_or_the_sender_says():
+    d, s = daemon(), shared_site()
+    endpoint(d, s.gid("crm"), s.url("crm"), timeout="200ms")
+    s.on("crm", Delay(0.8, 200))
+    equal(notify(d, s, "short", wait="5s", schedule=["0s"])["status"], "gave_up")
+    equal("timeout" in shown(d, s.gid("short")), False)
+    equal(notify(d, s, "long", wait="5s", schedule=["0s"], timeout="3s")["status"], "delivered")
+    equal(shown(d, s.gid("long"))["timeout"], "3s")
 
 
 def test_the_words_on_the_way():
@@ -286,8 +299,8 @@ def test_missed_is_for_its_receiver_alone():
 
 
 def sends(s, **more):
-    return {"on_commit": [{"topic": s.gid("t"), "key": "1", "body": {"order": 1}}, {"notify": s.gid("crm"), "event": "order.paid", "body": {"paid": 1}}],
-            "on_rollback": [{"topic": s.gid("u"), "body": {"order": 0}}, {"notify": s.gid("crm"), "event": "order.failed", "ref": "4711"}], **more}
+    return {"on_commit": [{"topic": s.gid("t"), "key": "1", "body": {"order": 1}}, {"notify": s.gid("crm"), "event": "order.paid", "body": {"paid": 1}, "schedule": SOON}],
+            "on_rollback": [{"topic": s.gid("u"), "body": {"order": 0}}, {"notify": s.gid("crm"), "event": "order.failed", "ref": "4711", "schedule": SOON}], **more}
 
 
 def prepared(d, s):

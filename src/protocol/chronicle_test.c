@@ -206,18 +206,21 @@ static void a_refusal_and_a_force(void **state) {
 static void every_kind_is_shown(void **state) {
     static const char *const names[] = { "tx.created",  "tx.status",    "tx.op",  "tx.attempt",
                                          "tx.decision", "tx.attention", "tx.sent" };
-    const struct transaction t = { .mode = MODE_SAGA };
+    static const char *const of_notices[] = { "ntf.created", "ntf.status",    "ntf.op",  "ntf.attempt",
+                                              "ntf.status",  "ntf.attention", "ntf.sent" };
     (void)state;
     for (uint8_t kind = 1; kind < RECORD_KIND_END; kind++)
-        for (uint8_t flags = 0; flags < 2; flags++) {
-            struct record r = { .kind = kind, .flags = flags };
+        for (uint8_t flags = 0; flags < 4; flags++) {
+            struct transaction t = { .mode = flags < 2 ? MODE_SAGA : MODE_NOTICE };
+            struct record r = { .kind = kind, .flags = flags & 1 };
             size_t count = chronicle_count(&t, &r);
             assert_true(count <= CHRONICLE_EVENTS_MAX);
             assert_int_equal(count == 0, kind == RECORD_FILLED);
             for (size_t i = 0; i < count; i++) {
                 bool known = false;
                 for (size_t j = 0; j < sizeof names / sizeof names[0]; j++)
-                    known = known || strcmp(chronicle_event(&t, &r, i), names[j]) == 0;
+                    known = known ||
+                            strcmp(chronicle_event(&t, &r, i), flags < 2 ? names[j] : of_notices[j]) == 0;
                 assert_true(known);
             }
         }

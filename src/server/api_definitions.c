@@ -311,8 +311,17 @@ static int judge_datasource(struct visit *v) {
 
 /* --- changing --- */
 
+/* A secret that was made for a definition which was not taken. */
+static void drop_secret(struct visit *v) {
+    struct daemon *d = v->daemon;
+    if (v->match.route->id == ROUTE_ENDPOINT_PUT && v->part.definition.secret.length > 0)
+        endpoint_secrets_unneed(d->endpoint_secrets, d->engine, slice_text(v->match.gid));
+}
+
 static void answered(struct driver_ask *ask, const struct reply *reply) {
     struct visit *v = CHAIN_OWNER(ask, struct visit, ask);
+    if (reply == NULL || reply->kind != REPLY_DEFINED)
+        drop_secret(v);
     if (reply == NULL) {
         common_refuse_unasked(v);
         return;

@@ -443,6 +443,8 @@ int daemon_open(struct daemon *d, struct why *why) {
         code = outbound_open(d, why);
     if (code == 0)
         datasources_restore(d);
+    if (code == 0)
+        code = endpoint_secrets_match(d->endpoint_secrets, d->engine, daemon_now_ms(d), why);
     if (code != 0) {
         daemon_close(d);
         return code;

@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 #include "base/limits.h"
+#include "engine/engine.h"
+#include "server/logs.h"
 #include "server/signing_secret.h"
 #include "sink/http_sink.h"
 
@@ -121,7 +123,7 @@ static int read_all(struct endpoint_secrets *s, uint64_t now_ms, struct why *why
     if (directory == NULL)
         return why_set(why, ERR_IO, "%s: %s", s->directory, strerror(errno));
     for (struct dirent *at; code == 0 && (at = readdir(directory)) != NULL;)
-        if (is_name(at->d_name) && !slice_ends(slice_text(at->d_name), ".fresh"))
+        if (is_name(at->d_name))
             code = read_one(s, at->d_name, now_ms, why);
     closedir(directory);
     return code;
@@ -216,6 +218,35 @@ void endpoint_secrets_forget(struct endpoint_secrets *s, struct slice name) {
     memmove(&s->holders[place], &s->holders[place + 1], (s->count - place - 1) * sizeof *s->holders);
     s->count--;
     holder_free(h);
+}
+
+static bool is_defined(const struct engine *e, struct slice name) {
+    const struct channel *c = engine_channel(e, DEFINITION_ENDPOINT, name);
+    return c != NULL && engine_channel_id(c) != 0;
+}
+
+int endpoint_secrets_match(struct endpoint_secrets *s, const struct engine *e, uint64_t now_ms,
+                           struct why *why) {
+    const struct channel *c = NULL;
+    int code = 0;
+    while (code == 0 && (c = engine_channel_next(e, c)) != NULL) {
+        const struct definition *d = engine_definition(c);
+        struct slice text;
+        bool made = false;
+        if (d->kind != DEFINITION_ENDPOINT || engine_channel_id(c) == 0)
+            continue;
+        code = endpoint_secrets_need(s, d->name, now_ms, &made, &text, why);
+        if (code == 0 && made)
+            logs_say(LOG_ENDPOINT_SECRET_MADE, "endpoint %.*s", SLICE_PRINT(d->name));
+    }
+    for (size_t i = s->count; code == 0 && i > 0; i--)
+        endpoint_secrets_unneed(s, e, slice_text(s->holders[i - 1]->name));
+    return code;
+}
+
+void endpoint_secrets_unneed(struct endpoint_secrets *s, const struct engine *e, struct slice name) {
+    if (!is_defined(e, name))
+        endpoint_secrets_forget(s, name);
 }
 
 uint64_t endpoint_secrets_overlap_until(const struct endpoint_secrets *s, struct slice name) {

@@ -14,6 +14,7 @@
 #include "base/err.h"
 
 struct endpoint_secrets;
+struct engine;
 struct http_sink;
 
 /* Every endpoint's secrets from the data directory, which is made when it is missing. Names are 1 to 128 of
@@ -35,6 +36,13 @@ void endpoint_secrets_mark(const struct endpoint_secrets *s, struct slice name, 
                            struct buffer *to);
 /* The endpoint is gone, its secret too. Fine when there is none. */
 void endpoint_secrets_forget(struct endpoint_secrets *s, struct slice name);
+/* After a start: each endpoint has a secret, and there is none without an endpoint. A missing one (the data
+ * directory was restored without it) is made, and the log says so; nothing is ever signed with another's. One
+ * that was made for a definition that never became durable would not be shown any more: it is forgotten. */
+int endpoint_secrets_match(struct endpoint_secrets *s, const struct engine *e, uint64_t now_ms,
+                           struct why *why);
+/* Forget it unless the endpoint is defined: its definition was refused. */
+void endpoint_secrets_unneed(struct endpoint_secrets *s, const struct engine *e, struct slice name);
 /* Epoch ms when the previous secret ends; 0 when there is none. */
 uint64_t endpoint_secrets_overlap_until(const struct endpoint_secrets *s, struct slice name);
 /* Overlaps that have ended: the sink stops signing with the old secret. Once a second. */

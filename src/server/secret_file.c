@@ -123,7 +123,7 @@ int secret_file_write(const char *path, struct slice content, struct why *why) {
     if (snprintf(copy, sizeof copy, "%s", path) >= (int)sizeof copy)
         return why_set(why, ERR_INVALID, "%s: the path is too long", path);
     const char *directory = dirname(copy);
-    snprintf(fresh, sizeof fresh, "%s/.fresh", directory);
+    snprintf(fresh, sizeof fresh, "%s/~fresh", directory);
     int fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0)
         return why_set(why, ERR_IO, "%s: %s", fresh, strerror(errno));

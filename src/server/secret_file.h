@@ -21,7 +21,7 @@ int secret_file_load(const char *path, struct buffer *to, struct why *why);
 /* Only look whether it could be read so, for files that a library reads. */
 int secret_file_check(const char *path, struct why *why);
 
-/* Replace or make the file, mode 0600, through ".fresh" beside it, a sync, a rename and a sync of the
+/* Replace or make the file, mode 0600, through "~fresh" beside it, a sync, a rename and a sync of the
  * directory. */
 int secret_file_write(const char *path, struct slice content, struct why *why);
 

@@ -3,9 +3,11 @@
 import base64
 import hashlib
 import hmac
+import os
+import shutil
 import time
 
-from kit import Daemon, Delay, Gate, Status, equal, eventually, less, need, problem, shared_daemon, shared_site
+from kit import Daemon, Gate, equal, eventually, less, need, problem, shared_daemon, shared_site
 
 
 def daemon():
@@ -80,6 +82,46 @@ def test_definitions_and_secrets_survive():
     equal((state(d, "a")["enabled"], state(d, "a")["reason"]), (False, "maintenance"))
     notify(d, "b")
     need(verified(secrets["b"], s.calls("b")[0]) and not verified(secrets["a"], s.calls("b")[0]), "each has its own")
+
+
+def test_any_name_keeps_its_secret():
+    d, s = Daemon().start(), shared_site()
+    names = (".fresh", "crm.fresh", "...", "-", "a:b", "n" * 64)
+    secrets = {name: d.put(f"/v1/endpoints/{name}", {"url": s.url("crm")}).json["secret"] for name in names}
+    d.post("/v1/endpoints/a:b/rotate-secret", {})
+    d.restart()
+    for name in names:
+        notify(d, name)
+        need(verified(secrets[name], s.calls("crm")[-1]), name)
+
+
+def test_a_lost_secret_is_made_anew_and_said():
+    d, s = Daemon(auth=True).start(), shared_site()
+    old = d.put("/v1/endpoints/crm", {"url": s.url("crm")}).json["secret"]
+    d.stop()
+    shutil.rmtree(os.path.join(d.data, "endpoints"))
+    d.start()
+    need("endpoint-secret-made" in d.log() and "endpoint crm" in d.log(), d.log())
+    notify(d, "crm")
+    with open(os.path.join(d.data, "signing-secret"), encoding="ascii") as f:
+        others = [old, f.readline().strip()]
+    need(not any(verified(secret, s.calls("crm")[0]) for secret in others), "never signed with another's")
+    new = d.post("/v1/endpoints/crm/rotate-secret", {}).json["secret"]
+    notify(d, "crm")
+    need(verified(new, s.calls("crm")[1]), s.calls("crm")[1])
+
+
+def test_a_secret_without_an_endpoint_is_forgotten():
+    d, s = Daemon().start(), shared_site()
+    stray = os.path.join(d.data, "endpoints", "crm")
+    d.stop()
+    with open(stray, "w", encoding="ascii", opener=lambda path, flags: os.open(path, flags, 0o600)) as f:
+        f.write("whsec_" + base64.b64encode(b"k" * 32).decode() + "\n")
+    d.start()
+    need(not os.path.exists(stray), "its definition never became durable")
+    secret = d.put("/v1/endpoints/crm", {"url": s.url("crm")}).json["secret"]
+    notify(d, "crm")
+    need(verified(secret, s.calls("crm")[0]), "shown to whoever defines it")
 
 
 def test_a_receiver_verifies_during_a_rotation():

@@ -74,6 +74,8 @@ static enum hero hero_of(const struct transaction *t, const struct record *r) {
 
 /* How a notification ends is told once, in its own words: its decision is its status. */
 static enum tale tale_of(const struct transaction *t, const struct record *r, size_t index) {
+    if (t->mode == MODE_NOTICE && r->kind == RECORD_FINISHED)
+        return TALE_NONE;
     if (t->mode == MODE_NOTICE && r->kind == RECORD_DECIDED)
         index++;
     return index < CHRONICLE_EVENTS_MAX ? (enum tale)shown[r->kind][index] : TALE_NONE;
@@ -279,18 +281,16 @@ static const char *word_of(const struct transaction *t, uint8_t status) {
     return t->mode == MODE_MESSAGE ? message_status_word(status) : status_word(status);
 }
 
-/* Its first record is the end itself, and says who and why; the last one, that no attempt is out any more. */
+/* The end of a notification, who or what brought it, and why. */
 static void put_notice_status(struct json_writer *w, const struct transaction *t, const struct record *r) {
     const char *why = notice_end_word(t);
     json_put_text(w, "status", notice_status_word(notice_status(t)));
-    if (r->kind == RECORD_FINISHED) {
-        json_put_bool(w, "finished", true);
-        return;
-    }
     if (why != NULL)
         json_put_text(w, "why", why);
-    put_if_said(w, "by", r->who);
-    put_if_said(w, "detail", r->text);
+    if (r->decision == DECISION_ROLLBACK && cause_is_by_hand(r->cause))
+        put_act(w, r, "cancel");
+    else
+        put_if_said(w, "detail", r->text);
 }
 
 static void put_status(struct json_writer *w, const struct transaction *t, const struct record *r) {

@@ -72,12 +72,10 @@ static enum hero hero_of(const struct transaction *t, const struct record *r) {
                : HERO_MESSAGE;
 }
 
-/* How a notification ends is told once, in its own words: its decision is its status. */
+/* How a notification ends is told once, by its last record; its decision only when somebody took it. */
 static enum tale tale_of(const struct transaction *t, const struct record *r, size_t index) {
-    if (t->mode == MODE_NOTICE && r->kind == RECORD_FINISHED)
-        return TALE_NONE;
     if (t->mode == MODE_NOTICE && r->kind == RECORD_DECIDED)
-        index++;
+        return index == 0 && cause_is_by_hand(r->cause) ? TALE_OP : TALE_NONE;
     return index < CHRONICLE_EVENTS_MAX ? (enum tale)shown[r->kind][index] : TALE_NONE;
 }
 
@@ -270,6 +268,9 @@ static void put_operation(struct json_writer *w, const struct transaction *t, co
         json_put_text(w, "state", "retrying");
         render_time(w, "next_try", r->next_ms);
         put_act(w, r, "retry");
+    } else if (r->kind == RECORD_DECIDED) {
+        json_put_text(w, "state", notice_status_word(NOTICE_CANCELLED));
+        put_act(w, r, "cancel");
     } else {
         json_put_text(w, "state", "resolved");
         json_put_text(w, "as", (r->flags & RECORD_FLAG_NOT_DONE) != 0 ? "refused" : "done");
@@ -281,21 +282,17 @@ static const char *word_of(const struct transaction *t, uint8_t status) {
     return t->mode == MODE_MESSAGE ? message_status_word(status) : status_word(status);
 }
 
-/* The end of a notification, who or what brought it, and why. */
-static void put_notice_status(struct json_writer *w, const struct transaction *t, const struct record *r) {
+static void put_notice_status(struct json_writer *w, const struct transaction *t) {
     const char *why = notice_end_word(t);
     json_put_text(w, "status", notice_status_word(notice_status(t)));
     if (why != NULL)
         json_put_text(w, "why", why);
-    if (r->decision == DECISION_ROLLBACK && cause_is_by_hand(r->cause))
-        put_act(w, r, "cancel");
-    else
-        put_if_said(w, "detail", r->text);
+    json_put_bool(w, "finished", true);
 }
 
 static void put_status(struct json_writer *w, const struct transaction *t, const struct record *r) {
     if (t->mode == MODE_NOTICE) {
-        put_notice_status(w, t, r);
+        put_notice_status(w, t);
         return;
     }
     switch (r->kind) {

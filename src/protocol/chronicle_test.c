@@ -216,7 +216,7 @@ static void every_kind_is_shown(void **state) {
             size_t count = chronicle_count(&t, &r);
             assert_true(count <= CHRONICLE_EVENTS_MAX);
             assert_int_equal(count == 0,
-                             kind == RECORD_FILLED || (kind == RECORD_FINISHED && t.mode == MODE_NOTICE));
+                             kind == RECORD_FILLED || (kind == RECORD_DECIDED && t.mode == MODE_NOTICE));
             for (size_t i = 0; i < count; i++) {
                 bool known = false;
                 for (size_t j = 0; j < sizeof names / sizeof names[0]; j++)

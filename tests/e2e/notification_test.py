@@ -1,8 +1,10 @@
 """Best-effort notifications: tried as their schedule says and never once more, then honestly given up (G9, I-N1)."""
 
 import base64
+import json
 import threading
 import time
+import urllib.request
 
 from kit import Cut, Daemon, Delay, Gate, Silence, Status, equal, eventually, less, need, problem, quick, shared_daemon, shared_site
 
@@ -458,10 +460,38 @@ def test_the_timeline_speaks_of_notifications():
     notify(d, s, "void", schedule=["1h"])
     d.post(f"/v1/notifications/{s.gid('void')}/cancel", {"reason": "not needed"})
     events = told(d, s.gid("void"))
-    equal(events, [("ntf.created", "scheduled"), ("ntf.op", "scheduled"), ("ntf.status", "cancelled")], events)
-    for name in ("n", "lost", "void"):
-        page = d.get(f"/v1/notifications/{s.gid(name)}/events").json
+    equal(events, [("ntf.created", "scheduled"), ("ntf.op", "scheduled"), ("ntf.op", "cancelled"), ("ntf.status", "cancelled")], events)
+    pages = [d.get(f"/v1/notifications/{s.gid(name)}/events").json for name in ("n", "lost", "void")]
+    for name, page in zip(("n", "lost", "void"), pages):
         equal((page["id"], {e["id"] for e in page["items"]}), (s.gid(name), {s.gid(name)}))
-    ends = [next(e for e in d.get(f"/v1/notifications/{s.gid(name)}/events").json["items"] if e["event"] == "ntf.status") for name in ("n", "lost", "void")]
-    equal([(e.get("why"), e.get("act"), e.get("detail")) for e in ends], [(None, None, None), ("exhausted", None, None), ("cancelled", "cancel", "not needed")], ends)
+        equal(sse(d, f"/v1/notifications/{s.gid(name)}/events"), page["items"], "the stream says the same, and ends")
+    equal([(page["items"][-1].get("why"), page["items"][-1]["finished"]) for page in pages], [(None, True), ("exhausted", True), ("cancelled", True)])
+    cancel = pages[2]["items"][2]
+    equal((cancel["act"], cancel["detail"]), ("cancel", "not needed"), cancel)
     problem(d.get(f"/v1/notifications/{s.gid('nobody')}/events"), 404, "not-found", "notification")
+
+
+def sse(d, path):
+    """Every event of a stream that ends by itself."""
+    with urllib.request.urlopen(urllib.request.Request(d.url + path, headers={"Accept": "text/event-stream"}), timeout=10) as stream:
+        return [json.loads(line[5:]) for line in stream.read().decode().splitlines() if line.startswith("data:")]
+
+
+def test_a_live_stream_ends_with_the_notification():
+    d, s = daemon(), shared_site()
+    endpoint(d, s.gid("crm"), s.url("crm"))
+    for name, answers, cancel in (("n", (500, 200), False), ("lost", (500,), False), ("void", (500,), True)):
+        gate = Gate(answers[0])
+        s.on("crm", gate, *answers[1:] or (500,))
+        notify(d, s, name, schedule=["0s", "1h" if cancel else "50ms"])
+        seen = []
+        reader = threading.Thread(target=lambda name=name, seen=seen: seen.extend(sse(d, f"/v1/notifications/{s.gid(name)}/events")))
+        reader.start()
+        time.sleep(0.1)
+        gate.open()
+        if cancel:
+            until(d, s.gid(name), "retrying")
+            d.post(f"/v1/notifications/{s.gid(name)}/cancel")
+        reader.join(10)
+        equal(reader.is_alive(), False, name)
+        equal(seen, d.get(f"/v1/notifications/{s.gid(name)}/events").json["items"], "live or later, the words are the same")

@@ -5,118 +5,16 @@
 #include <unistd.h>
 
 #include "cli/command_list.h"
-#include "cli/glyph.h"
+#include "cli/demo_message.h"
+#include "cli/demo_show.h"
 #include "cli/moment.h"
-#include "cli/progress.h"
-#include "cli/scene.h"
-#include "cli/picture.h"
-#include "cli/view.h"
 #include "demo/books.h"
 #include "demo/business.h"
 
 #define TEXT_BYTES (1024 * 1024)
-#define WAIT_MS 20000
-#define SLOW_CONFIRM_MS 4000 /* how long the crash has to catch the confirm */
-#define AWAY_MS 700          /* how long settled stays dead */
-
-struct show {
-    struct cli *cli;
-    struct scene scene;
-    int orders, trips;
-    int unexpected; /* outcomes that the story did not foresee */
-};
-
-/* ---- speaking ---------------------------------------------------------------------------------------- */
-
-static void say(struct show *show, enum paint paint, const char *text) {
-    struct buffer line;
-    buffer_init(&line, TEXT_BYTES);
-    buffer_add_byte(&line, '\n');
-    paint_begin(&line, paint, show->cli->colour);
-    buffer_add_text(&line, text);
-    paint_end(&line, paint, show->cli->colour);
-    buffer_add_byte(&line, '\n');
-    cli_print(show->cli, &line);
-}
-
-/* How a branch ended, by the last operation that was asked of it. */
-static const char *branch_mark(struct json_value branch, enum paint *paint) {
-    static const char *const back[] = { "compensate", "cancel" };
-    static const char *const forward[] = { "action", "try" };
-    struct json_value state;
-    *paint = PAINT_DIM;
-    for (int i = 0; i < 2; i++)
-        if (json_member(branch, back[i], &state) && (json_is(state, "done") || json_is(state, "resolved"))) {
-            *paint = PAINT_YELLOW;
-            return "↩";
-        }
-    for (int i = 0; i < 2; i++) {
-        if (!json_member(branch, forward[i], &state))
-            continue;
-        *paint = json_is(state, "done") ? PAINT_GREEN : json_is(state, "refused") ? PAINT_RED : PAINT_DIM;
-        return json_is(state, "done") ? "✔" : json_is(state, "refused") ? "✘" : "–";
-    }
-    return "–";
-}
-
-static void add_branches(struct show *show, struct buffer *line, struct json_value root,
-                         struct arena *arena) {
-    struct json_value branches, branch;
-    if (!json_member(root, "branches", &branches) || branches.kind != JSON_ARRAY)
-        return;
-    struct json_cursor cursor = json_cursor_of(branches);
-    while (json_element_next(&cursor, &branch)) {
-        enum paint paint;
-        const char *mark = branch_mark(branch, &paint);
-        buffer_add_byte(line, ' ');
-        glyph_add_all(line, cli_text(branch, "id", arena));
-        buffer_add_byte(line, ' ');
-        paint_text(line, paint, show->cli->colour, mark);
-    }
-}
-
-/* order-1  TCC  order ✔ stock ✔ points ✔ → committed 14 ms */
-static void tell_result(struct show *show, const stl_result *result, int64_t took_ms) {
-    struct buffer line, why;
-    struct arena arena;
-    struct json_value root;
-    size_t length = 0;
-    const char *json = stl_result_json(result, &length);
-    if (json_check(slice_of(json, length), &root, NULL) != 0)
-        return;
-    buffer_init(&line, TEXT_BYTES);
-    arena_init(&arena, 4096, TEXT_BYTES);
-    enum paint paint = paint_of_status(slice_text(stl_result_status(result)));
-    paint_text(&line, PAINT_BOLD, show->cli->colour, stl_result_gid(result));
-    buffer_add_format(&line, "  %-4s", slice_is(cli_text(root, "mode", &arena), "tcc") ? "TCC" : "saga");
-    add_branches(show, &line, root, &arena);
-    buffer_add_text(&line, " → ");
-    paint_text(&line, paint, show->cli->colour, stl_result_status(result));
-    buffer_add_byte(&line, ' ');
-    moment_add_span(&line, took_ms);
-    buffer_init(&why, TEXT_BYTES);
-    view_add_why(&why, root, &arena);
-    if (why.length > 0) {
-        buffer_add_text(&line, "   because ");
-        glyph_add_all(&line, buffer_slice(&why));
-    }
-    buffer_done(&why);
-    buffer_add_byte(&line, '\n');
-    arena_done(&arena);
-    cli_print(show->cli, &line);
-}
-
-static void draw(struct show *show, const char *gid) {
-    struct picture_source source;
-    struct buffer text;
-    if (picture_fetch(show->cli, "/v1/transactions", gid, &source) != 0)
-        return;
-    buffer_init(&text, TEXT_BYTES);
-    buffer_add_byte(&text, '\n');
-    picture_draw(&text, &source, show->cli->width, show->cli->colour);
-    picture_release(&source);
-    cli_print(show->cli, &text);
-}
+#define PLACE "/v1/transactions"
+#define SLOW_ANSWER_MS 4000 /* how long the crash has to catch confirm and delivery */
+#define AWAY_MS 700         /* how long settled stays dead */
 
 /* ---- transactions ------------------------------------------------------------------------------------ */
 
@@ -125,7 +23,7 @@ static const char *url_of(const struct show *show, const char *name) {
 }
 
 static stl_tx *new_order(struct show *show, char gid[32]) {
-    char order[128], stock[128], points[128];
+    char order[128], stock[128], points[128], parcel[128];
     int n = ++show->orders, quantity = 1 + n % 3;
     const char *sku = n % 2 == 0 ? "B2" : "A1";
     snprintf(gid, 32, "order-%d", n);
@@ -138,9 +36,11 @@ static stl_tx *new_order(struct show *show, char gid[32]) {
     snprintf(order, sizeof order, "{\"sku\":\"%s\",\"qty\":%d,\"user\":\"u9\"}", sku, quantity);
     snprintf(stock, sizeof stock, "{\"sku\":\"%s\",\"qty\":%d}", sku, quantity);
     snprintf(points, sizeof points, "{\"user\":\"u9\",\"add\":%d}", quantity * BUSINESS_POINTS);
+    snprintf(parcel, sizeof parcel, "{\"order\":\"%s\",\"sku\":\"%s\",\"qty\":%d}", gid, sku, quantity);
     stl_tx_tcc(t, "order", url_of(show, "order"), order, strlen(order));
     stl_tx_tcc(t, "stock", url_of(show, "stock"), stock, strlen(stock));
     stl_tx_tcc(t, "points", url_of(show, "points"), points, strlen(points));
+    stl_tx_on_commit_msg(t, SCENE_TOPIC, gid, parcel, strlen(parcel));
     return t;
 }
 
@@ -165,41 +65,39 @@ static stl_tx *new_trip(struct show *show, char gid[32]) {
     return t;
 }
 
-static int told(struct show *show, const stl_err *e) {
-    show->unexpected++;
-    return cli_explain(show->cli, e);
-}
-
-/* Submit, wait, tell; compare with what the story expects. */
-static void play(struct show *show, stl_tx *t, const char *expected) {
+/* Submit, wait, tell; compare with what the story expects. delivered: wait for the message that it sent, too.
+ */
+static void play(struct show *show, stl_tx *t, const char *expected, bool delivered) {
     stl_result *result = NULL;
     stl_err e = { .code = STL_EMEMORY };
+    struct show_message sent = { .id = "" };
     int64_t from_ms = moment_now_ms();
-    int code = t == NULL ? STL_EMEMORY : stl_tx_submit(show->cli->client, t, WAIT_MS, &result, &e);
+    int code = t == NULL ? STL_EMEMORY : stl_tx_submit(show->cli->client, t, SHOW_WAIT_MS, &result, &e);
     if (code != 0) {
-        told(show, &e);
+        show_failed(show, &e);
     } else {
-        tell_result(show, result, moment_now_ms() - from_ms);
-        if (strcmp(stl_result_status(result), expected) != 0) {
-            show->unexpected++;
-            cli_fail(show->cli, 0, "expected %s to be %s", stl_result_gid(result), expected);
-        }
+        int64_t took_ms = moment_now_ms() - from_ms;
+        show_find_message(show, stl_result_gid(result), delivered, &sent);
+        show_result(show, result, took_ms, &sent);
+        show_expect(show, strcmp(stl_result_status(result), expected) == 0, "%s to be %s",
+                    stl_result_gid(result), expected);
     }
     stl_result_free(result);
     stl_tx_free(t);
 }
 
-/* ---- the three acts ---------------------------------------------------------------------------------- */
+/* ---- the acts ---------------------------------------------------------------------------------------- */
 
 static void act_good(struct show *show) {
     char order[32] = "", trip[32] = "";
-    say(show, PAINT_BOLD,
-        "Three orders (TCC: order, stock and points must agree) and a trip (saga: car, hotel, charge)");
+    show_say(show, PAINT_BOLD,
+             "Three orders (TCC: order, stock and points must agree; the warehouse gets a message)");
     for (int i = 0; i < 3; i++)
-        play(show, new_order(show, order), "committed");
-    play(show, new_trip(show, trip), "committed");
-    draw(show, order);
-    draw(show, trip);
+        play(show, new_order(show, order), "committed", true);
+    show_picture(show, PLACE, order);
+    show_say(show, PAINT_BOLD, "A trip (saga: car, hotel, charge)");
+    play(show, new_trip(show, trip), "committed", false);
+    show_picture(show, PLACE, trip);
 }
 
 static bool in_trip(const char *branch) {
@@ -211,17 +109,29 @@ static void act_refusal(struct show *show, const char *branch) {
     struct participant *p = scene_participant(&show->scene, branch);
     snprintf(line, sizeof line, "Now %s says no: what the others did is %s", branch,
              in_trip(branch) ? "compensated" : "cancelled");
-    say(show, PAINT_BOLD, line);
+    show_say(show, PAINT_BOLD, line);
     participant_trouble(p, true, 0);
-    play(show, in_trip(branch) ? new_trip(show, gid) : new_order(show, gid), "rolled_back");
+    play(show, in_trip(branch) ? new_trip(show, gid) : new_order(show, gid), "rolled_back", false);
     participant_trouble(p, false, 0);
-    draw(show, gid);
+    show_picture(show, PLACE, gid);
+    if (!in_trip(branch))
+        demo_message_none(show, gid);
 }
 
-/* Wait until the participant has confirmed once more than before: its effect is there, its answer held back.
- */
-static bool wait_confirm(const struct participant *p, uint32_t before) {
-    for (int waited_ms = 0; waited_ms < WAIT_MS; waited_ms++) {
+static void act_closed(struct show *show) {
+    char gid[32] = "";
+    show_say(
+        show, PAINT_BOLD,
+        "Now the warehouse is closed: the order goes on without it, its message is tried again and again");
+    participant_close_for(scene_participant(&show->scene, "warehouse"), DEMO_CLOSED_CALLS);
+    play(show, new_order(show, gid), "committed", false);
+    demo_message_redelivery(show, gid);
+    show_picture(show, PLACE, gid);
+}
+
+/* Wait until the participant has taken effect once more than before: its answer is held back. */
+static bool wait_effect(const struct participant *p, uint32_t before) {
+    for (int waited_ms = 0; waited_ms < SHOW_WAIT_MS; waited_ms++) {
         if (participant_confirmed(p) > before)
             return true;
         usleep(1000);
@@ -229,50 +139,63 @@ static bool wait_confirm(const struct participant *p, uint32_t before) {
     return false;
 }
 
-static int crash_and_recover(struct show *show, struct participant *slow, const char *gid,
-                             stl_result **result) {
+/* Both hold their answers back: what they did is done, and settled is not told. */
+static void hold_answers(struct show *show, uint32_t delay_ms) {
+    participant_trouble(scene_participant(&show->scene, "points"), false, delay_ms);
+    participant_trouble(scene_participant(&show->scene, "warehouse"), false, delay_ms);
+}
+
+static int crash_and_recover(struct show *show, const char *gid, stl_result **result) {
     stl_err e;
     struct why why;
     scene_kill(&show->scene);
-    participant_trouble(slow, false, 0);
-    say(show, PAINT_RED,
-        "  kill -9: settled is gone. The decision is in its log, points has confirmed but nobody knows.");
+    hold_answers(show, 0);
+    show_say(
+        show, PAINT_RED,
+        "  kill -9: settled is gone. The decision is in its log; points has confirmed and the warehouse has "
+        "packed, but nobody knows.");
     usleep(AWAY_MS * 1000);
     if (scene_restart(&show->scene, show->cli, &why) != 0)
         return cli_fail(show->cli, 1, "settled did not come back: %s", why.text);
     printf("  started again: %s\n\n", show->scene.settled.line);
-    if (stl_tx_wait(show->cli->client, gid, WAIT_MS, result, &e) != 0)
-        return told(show, &e);
-    return 0;
+    return stl_tx_wait(show->cli->client, gid, SHOW_WAIT_MS, result, &e) == 0 ? 0
+                                                                              : cli_explain(show->cli, &e);
+}
+
+static void tell_recovered(struct show *show, const stl_result *result, int64_t took_ms, uint32_t packed) {
+    const char *gid = stl_result_gid(result);
+    struct show_message sent;
+    show_find_message(show, gid, true, &sent);
+    show_result(show, result, took_ms, &sent);
+    show_expect(show, strcmp(stl_result_status(result), "committed") == 0, "%s to be committed", gid);
+    show_picture(show, PLACE, gid);
+    demo_message_once(show, gid, packed);
 }
 
 static void act_crash(struct show *show) {
     char gid[32] = "";
     stl_result *result = NULL;
     stl_err e = { .code = STL_EMEMORY };
-    struct participant *points = scene_participant(&show->scene, "points");
-    uint32_t before = participant_confirmed(points);
+    struct participant *points = scene_participant(&show->scene, "points"),
+                       *warehouse = scene_participant(&show->scene, "warehouse");
+    uint32_t confirmed = participant_confirmed(points), packed = participant_confirmed(warehouse);
     int64_t from_ms = moment_now_ms();
-    say(show, PAINT_BOLD, "Now settled is killed between the decision and the confirms");
-    participant_trouble(points, false, SLOW_CONFIRM_MS);
+    show_say(show, PAINT_BOLD, "Now settled is killed between the decision and what follows from it");
+    hold_answers(show, SLOW_ANSWER_MS);
     stl_tx *t = new_order(show, gid);
     if (t == NULL || stl_tx_submit(show->cli->client, t, 0, &result, &e) != 0) {
-        told(show, &e);
-    } else if (!wait_confirm(points, before)) {
-        show->unexpected++;
-        cli_fail(show->cli, 0, "points was never asked to confirm %s", gid);
+        show_failed(show, &e);
+    } else if (!wait_effect(points, confirmed) || !wait_effect(warehouse, packed)) {
+        show_expect(show, false, "points and warehouse to be called for %s", gid);
     } else {
         stl_result_free(result);
         result = NULL;
-        if (crash_and_recover(show, points, gid, &result) != 0) {
+        if (crash_and_recover(show, gid, &result) == 0)
+            tell_recovered(show, result, moment_now_ms() - from_ms, packed);
+        else
             show->unexpected++;
-        } else {
-            tell_result(show, result, moment_now_ms() - from_ms);
-            show->unexpected += strcmp(stl_result_status(result), "committed") != 0;
-            draw(show, gid);
-        }
     }
-    participant_trouble(points, false, 0);
+    hold_answers(show, 0);
     stl_result_free(result);
     stl_tx_free(t);
 }
@@ -285,7 +208,7 @@ static int check_books(struct show *show) {
     struct why why;
     if (books_read(show->scene.folder, &b, &why) != 0)
         return cli_fail(show->cli, EXIT_FAILED, "the books cannot be read: %s", why.text);
-    say(show, PAINT_BOLD, "The books, read from the services' own files");
+    show_say(show, PAINT_BOLD, "The books, read from the services' own files");
     buffer_init(&text, TEXT_BYTES);
     buffer_add_format(&text, "  orders   %lld confirmed, %lld cancelled, %lld pieces\n",
                       (long long)b.orders_confirmed, (long long)b.orders_cancelled,
@@ -295,6 +218,9 @@ static int check_books(struct show *show) {
                       (long long)b.sold);
     buffer_add_format(&text, "  points   %lld = %d × %lld pieces\n", (long long)b.points, BUSINESS_POINTS,
                       (long long)b.pieces_confirmed);
+    buffer_add_format(&text, "  parcels  %lld for %lld orders, %lld pieces; %lld of %lld gifts\n",
+                      (long long)b.parcels, (long long)b.orders_confirmed, (long long)b.packed,
+                      (long long)b.gifts_packed, (long long)b.gifts);
     buffer_add_format(&text, "  trips    %lld booked, %lld undone, %lld paid for %lld\n", (long long)b.trips,
                       (long long)b.trips_undone, (long long)b.paid, (long long)b.owed);
     size_t before = text.length;
@@ -310,20 +236,30 @@ static int check_books(struct show *show) {
     return differences != 0 ? EXIT_FAILED : code;
 }
 
-static int perform(struct show *show, const char *fail) {
-    bool all = flags_has(&show->cli->flags, "all"), crash = flags_has(&show->cli->flags, "crash");
-    printf("%s\n", show->scene.settled.line);
-    fflush(stdout);
-    if (all || (!crash && fail == NULL))
+static void perform_acts(struct show *show, const char *fail) {
+    const struct flags *flags = &show->cli->flags;
+    bool all = flags_has(flags, "all"), crash = flags_has(flags, "crash"),
+         check = flags_has(flags, "check-back"), closed = fail != NULL && strcmp(fail, "warehouse") == 0;
+    if (all || (!crash && !check && fail == NULL))
         act_good(show);
-    if (fail != NULL)
+    if (fail != NULL && !closed)
         act_refusal(show, fail);
     if (all && fail == NULL) {
         act_refusal(show, "points");
         act_refusal(show, "charge");
     }
+    if (all || closed)
+        act_closed(show);
+    if (all || check)
+        demo_message_check_back(show);
     if (all || crash)
         act_crash(show);
+}
+
+static int perform(struct show *show, const char *fail) {
+    printf("%s\n", show->scene.settled.line);
+    fflush(stdout);
+    perform_acts(show, fail);
     int code = check_books(show);
     if (show->unexpected > 0)
         code = cli_fail(show->cli, EXIT_FAILED, "%d of the outcomes above should not be; the log is %s",
@@ -343,7 +279,8 @@ int command_demo(struct cli *cli) {
     for (size_t i = 0; fail != NULL && strcmp(fail, participant_names[i]) != 0; i++)
         if (participant_names[i + 1] == NULL)
             return cli_fail(cli, EXIT_USAGE,
-                            "--fail takes order, stock, points, car, hotel or charge, not \"%s\"", fail);
+                            "--fail takes order, stock, points, warehouse, car, hotel or charge, not \"%s\"",
+                            fail);
     show.cli = cli;
     if (scene_open(&show.scene, cli, folder, &why) != 0)
         return cli_fail(cli, EXIT_FAILED, "the demo cannot start: %s", why.text);

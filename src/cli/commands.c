@@ -12,9 +12,11 @@
 /* ---- the table --------------------------------------------------------------------------------------- */
 
 const struct command command_table[] = {
-    { "demo", "", "three small services, real HTTP, real files: watch it commit, cancel, survive",
-      "settle demo                     # orders as TCC, a trip as saga, books checked\n"
+    { "demo", "", "small services, real HTTP, real files: watch it commit, cancel, deliver, survive",
+      "settle demo                     # orders as TCC with a message, a trip as saga, books checked\n"
       "settle demo --fail points       # one service says no: see what is undone and why\n"
+      "settle demo --fail warehouse    # the consumer is closed: its message is tried until it opens\n"
+      "settle demo --check-back        # a producer falls silent: settled asks what became of it\n"
       "settle demo --crash             # settled is killed between decision and confirm\n"
       "settle demo --clean             # remove ./settle-demo",
       demo_flags, command_demo, 0, 0, WORDS_NONE },

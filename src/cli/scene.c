@@ -64,6 +64,23 @@ static int open_client(struct scene *s, struct cli *cli, struct why *why) {
     return 0;
 }
 
+/* Pauses between attempts are short enough to watch. */
+static int subscribe(struct scene *s, struct cli *cli, struct why *why) {
+    char body[512];
+    stl_response *answer = NULL;
+    stl_err e;
+    int length = snprintf(body, sizeof body,
+                          "{\"topic\":\"" SCENE_TOPIC "\",\"push\":\"%s/ship\","
+                          "\"retry\":{\"first\":\"200ms\",\"factor\":2,\"max\":\"2s\"}}",
+                          participant_url(scene_participant(s, "warehouse")));
+    int code = stl_request(cli->client, "PUT", "/v1/subscriptions/warehouse", NULL, body, (size_t)length, 0,
+                           &answer, &e);
+    if (code == 0)
+        code = stl_response_check(cli->client, answer, &e);
+    stl_response_free(answer);
+    return code == 0 ? 0 : why_set(why, ERR_IO, "subscribing the warehouse: %s", e.text);
+}
+
 int scene_open(struct scene *s, struct cli *cli, const char *folder, struct why *why) {
     *s = (struct scene){ .settled = { .output = -1 } };
     int result = scene_clean(folder, why);
@@ -75,6 +92,8 @@ int scene_open(struct scene *s, struct cli *cli, const char *folder, struct why 
         result = child_start(&s->settled, s->data, "127.0.0.1:0", s->log, why);
     if (result == 0)
         result = open_client(s, cli, why);
+    if (result == 0)
+        result = subscribe(s, cli, why);
     if (result != 0)
         scene_close(s, cli);
     return result;

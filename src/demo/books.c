@@ -32,6 +32,13 @@ static const struct {
     { offsetof(struct books, stock_start), "select count(*) from stock.items" },
     { offsetof(struct books, points), "select sum(points) from points.accounts" },
     { offsetof(struct books, points_pending), "select sum(pending) from points.accounts" },
+    { offsetof(struct books, parcels),
+      "select count(*) from warehouse.parcels where sku <> '" BUSINESS_GIFT "'" },
+    { offsetof(struct books, packed),
+      "select sum(qty) from warehouse.parcels where sku <> '" BUSINESS_GIFT "'" },
+    { offsetof(struct books, gifts), "select count(*) from \"order\".gifts" },
+    { offsetof(struct books, gifts_packed),
+      "select sum(qty) from warehouse.parcels where sku = '" BUSINESS_GIFT "'" },
     { offsetof(struct books, trips),
       "select count(*) from " TRIPS " where " STATE_IN("car") " = 'booked' and " STATE_IN(
           "hotel") " = 'booked' and " STATE_IN("charge") " = 'booked'" },
@@ -93,6 +100,9 @@ int books_differences(const struct books *b, struct buffer *to) {
                   b->available + b->reserved + b->sold) +
            expect(to, "pieces sold, against confirmed orders", b->pieces_confirmed, b->sold) +
            expect(to, "points, against confirmed orders", b->pieces_confirmed * BUSINESS_POINTS, b->points) +
+           expect(to, "parcels, against confirmed orders", b->orders_confirmed, b->parcels) +
+           expect(to, "pieces packed, against confirmed orders", b->pieces_confirmed, b->packed) +
+           expect(to, "gifts packed, against gifts promised", b->gifts, b->gifts_packed) +
            expect(to, "trips booked here and not there", 0, b->trips_split) +
            expect(to, "paid, against what was booked", b->owed, b->paid);
 }

@@ -13,6 +13,8 @@ struct books {
     int64_t pieces_confirmed;                                   /* pieces in confirmed orders */
     int64_t stock_start, available, reserved, sold;             /* pieces */
     int64_t points, points_pending;
+    int64_t parcels, packed; /* parcels for orders, and the pieces in them */
+    int64_t gifts, gifts_packed;
     int64_t trips, trips_undone; /* booked and paid in full; undone in full */
     int64_t trips_split;         /* booked here and not there: must never be */
     int64_t paid, owed;          /* charged, and price of cars and hotels booked */

@@ -78,6 +78,7 @@ static int add_points(struct ledger *l, struct slice gid, struct json_value body
     return result;
 }
 
+static const char *const no_confirm[] = { NULL };
 static const char *const confirm_order[] = { "update orders set state = 'confirmed' where gid = ?1", NULL };
 static const char *const cancel_order[] = { "update orders set state = 'cancelled' where gid = ?1", NULL };
 
@@ -108,6 +109,24 @@ static const char *const cancel_points[] = {
     "update additions set state = 'cancelled' where gid = ?1",
     NULL,
 };
+
+/* ---- the warehouse ----------------------------------------------------------------------------------- */
+
+/* Here gid is the message's id: what is packed for it is packed once, however often the message comes. */
+static int pack_parcel(struct ledger *l, struct slice gid, struct json_value body, struct buffer *answer,
+                       struct why *why) {
+    struct arena arena;
+    int64_t quantity = number_of(body, "qty");
+    arena_init(&arena, 1024, 64 * 1024);
+    struct slice sku = text_of(body, "sku", &arena);
+    int result = quantity <= 0 ? why_set(why, ERR_CONFLICT, "a parcel holds at least one piece") : 0;
+    if (result == 0)
+        result = ledger_change(l, NULL, why, "insert into parcels (message, sku, qty) values (?, ?, ?)",
+                               "tti", &gid, &sku, quantity);
+    arena_done(&arena);
+    buffer_add_text(answer, "{\"packed\":true}");
+    return result;
+}
 
 /* ---- the trip ---------------------------------------------------------------------------------------- */
 
@@ -143,7 +162,6 @@ static int charge_card(struct ledger *l, struct slice gid, struct json_value bod
 }
 
 static const char *const undo_booking[] = { "update bookings set state = 'undone' where gid = ?1", NULL };
-static const char *const no_confirm[] = { NULL };
 static const char bookings[] = "create table if not exists bookings"
                                " (gid text primary key, price integer not null, state text not null);";
 
@@ -153,7 +171,8 @@ static const char bookings[] = "create table if not exists bookings"
 const struct business business_table[] = {
     { "order", "/tcc",
       "create table if not exists orders (gid text primary key, sku text not null, qty integer not null,"
-      " buyer text not null, state text not null);",
+      " buyer text not null, state text not null);"
+      "create table if not exists gifts (message text primary key, buyer text not null);",
       "the shop takes no orders now", place_order, confirm_order, cancel_order },
     { "stock", "/tcc",
       "create table if not exists items (sku text primary key, available integer not null check (available "
@@ -172,6 +191,10 @@ const struct business business_table[] = {
       "null,"
       " state text not null);",
       "the account is closed", add_points, confirm_points, cancel_points },
+    { "warehouse", "",
+      "create table if not exists parcels (message text primary key, sku text not null, qty integer not "
+      "null);",
+      "the warehouse takes no parcels", pack_parcel, no_confirm, no_confirm },
     { "car", "", bookings, "no cars", book_car, no_confirm, undo_booking },
     { "hotel", "", bookings, "no rooms", book_hotel, no_confirm, undo_booking },
     { "charge", "", bookings, "the card is blocked", charge_card, no_confirm, undo_booking },

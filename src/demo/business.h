@@ -13,6 +13,7 @@
 #define BUSINESS_STOCK 1000 /* pieces of each thing the shop starts with */
 #define BUSINESS_POINTS 10  /* points per piece */
 #define BUSINESS_CARD 2000  /* what the traveller's card allows at once */
+#define BUSINESS_GIFT "G1"  /* the sku of a gift */
 
 struct business {
     const char *name;

@@ -97,6 +97,10 @@ static struct slice forward_of(struct slice operation) {
         return SLICE("try");
     if (slice_is(operation, "action") || slice_is(operation, "compensate"))
         return SLICE("action");
+    if (slice_is(operation, "produce") || slice_is(operation, "check"))
+        return SLICE("produce");
+    if (slice_is(operation, "deliver"))
+        return operation;
     return SLICE("");
 }
 
@@ -111,7 +115,8 @@ static int insert(struct ledger *l, const struct slice *gid, const struct slice 
 static int pass(struct ledger *l, const struct slice *gid, const struct slice *branch,
                 const struct slice *operation, enum barrier *barrier, struct why *why) {
     struct slice forward = forward_of(*operation);
-    bool backward = slice_is(*operation, "cancel") || slice_is(*operation, "compensate");
+    bool backward =
+        slice_is(*operation, "cancel") || slice_is(*operation, "compensate") || slice_is(*operation, "check");
     bool marked = false, inserted = false;
     int64_t own = 0;
     int result = 0;
@@ -129,6 +134,16 @@ static int pass(struct ledger *l, const struct slice *gid, const struct slice *b
                       "ttt", gid, branch, operation);
     if (result == 0 && own == 0)
         *barrier = BARRIER_TOO_LATE;
+    return result;
+}
+
+int ledger_produced(struct ledger *l, struct slice gid, struct slice branch, bool *produced,
+                    struct why *why) {
+    int64_t own = 0;
+    int result = ledger_number(l, &own, 0, why,
+                               "select by = op from barrier where gid = ? and branch = ? and op = 'produce'",
+                               "tt", &gid, &branch);
+    *produced = own != 0;
     return result;
 }
 

@@ -9,6 +9,11 @@
  * ran, nothing to undo, and the marker keeps a late one out · marker refused: the forward ran; then like
  * confirm
  *
+ * deliver (gid: the message's id, branch: the subscription) is a forward operation with no way back: a
+ * message that comes again finds the row. produce is the producer's own transaction, check the question
+ * whether it committed; check is produce's backward operation: asked first, it keeps a late produce out, so
+ * that "rolled back" stays true.
+ *
  * One connection, used by one thread at a time (the service's). */
 #ifndef DEMO_LEDGER_H
 #define DEMO_LEDGER_H
@@ -39,6 +44,8 @@ void ledger_close(struct ledger *l); /* also after a failed open */
  * ERR_INVALID: not such a word; ERR_IO: the database failed. After an error nothing is open. */
 int ledger_begin(struct ledger *l, struct slice gid, struct slice branch, struct slice operation,
                  enum barrier *barrier, struct why *why);
+/* After ledger_begin of a check: whether the producer's transaction committed. ERR_IO. */
+int ledger_produced(struct ledger *l, struct slice gid, struct slice branch, bool *produced, struct why *why);
 int ledger_commit(struct ledger *l, struct why *why);
 void ledger_rollback(struct ledger *l);
 

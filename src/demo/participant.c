@@ -9,7 +9,8 @@
 #include "demo/ledger.h"
 #include "demo/service.h"
 
-const char *const participant_names[] = { "order", "stock", "points", "car", "hotel", "charge", NULL };
+const char *const participant_names[] = { "order", "stock", "points", "warehouse",
+                                          "car",   "hotel", "charge", NULL };
 
 struct participant {
     const struct business *business;
@@ -19,7 +20,10 @@ struct participant {
     atomic_bool refuse;
     atomic_uint confirm_delay_ms;
     atomic_uint confirmed;
+    atomic_uint closed_for; /* calls */
 };
+
+#define PRODUCER SLICE("producer") /* the branch of a produced message's barrier */
 
 static void refuse(struct service_answer *answer, unsigned status, const char *sentence) {
     struct json_writer w;
@@ -32,7 +36,7 @@ static void refuse(struct service_answer *answer, unsigned status, const char *s
 }
 
 static bool is_forward(struct slice operation) {
-    return slice_is(operation, "try") || slice_is(operation, "action");
+    return slice_is(operation, "try") || slice_is(operation, "action") || slice_is(operation, "deliver");
 }
 
 static int run_all(struct ledger *l, const char *const *statements, struct slice gid, struct why *why) {
@@ -55,18 +59,42 @@ static int work(struct participant *p, const struct service_call *call, struct s
     return run_all(&p->ledger, confirm ? p->business->confirm : p->business->backward, call->gid, why);
 }
 
+/* {"status":"committed"}: what became of the local transaction that was to precede a message. */
+static int answer_check(struct participant *p, const struct service_call *call, struct service_answer *answer,
+                        struct why *why) {
+    bool produced = false;
+    int result = ledger_produced(&p->ledger, call->gid, PRODUCER, &produced, why);
+    buffer_add_format(&answer->body, "{\"status\":\"%s\"}", produced ? "committed" : "rolled_back");
+    return result;
+}
+
+static bool is_closed(struct participant *p) {
+    unsigned left = atomic_load(&p->closed_for);
+    if (left > 0)
+        atomic_store(&p->closed_for, left - 1);
+    return left > 0;
+}
+
 /* One call of settled: barrier and effect in one local transaction, then the answer. */
 static void serve(void *self, const struct service_call *call, struct service_answer *answer) {
     struct participant *p = self;
     enum barrier barrier = BARRIER_SKIP;
     struct why why;
-    int result = ledger_begin(&p->ledger, call->gid, call->branch, call->operation, &barrier, &why);
+    bool check = slice_is(call->operation, "check");
+    if (is_closed(p)) {
+        refuse(answer, 503, "closed, come back later");
+        return;
+    }
+    int result =
+        ledger_begin(&p->ledger, call->gid, check ? PRODUCER : call->branch, call->operation, &barrier, &why);
     if (result != 0) {
         refuse(answer, result == ERR_INVALID ? 400 : 503, why.text);
         return;
     }
     if (barrier == BARRIER_TOO_LATE)
         result = why_set(&why, ERR_CONFLICT, "cancelled before it was tried");
+    else if (check)
+        result = answer_check(p, call, answer, &why);
     else if (barrier == BARRIER_PROCEED)
         result = work(p, call, answer, &why);
     if (result == 0)
@@ -76,7 +104,7 @@ static void serve(void *self, const struct service_call *call, struct service_an
         refuse(answer, result == ERR_CONFLICT ? 409 : 503, why.text);
         return;
     }
-    if (slice_is(call->operation, "confirm")) {
+    if (slice_is(call->operation, "confirm") || slice_is(call->operation, "deliver")) {
         answer->delay_ms = atomic_load(&p->confirm_delay_ms);
         atomic_fetch_add(&p->confirmed, barrier == BARRIER_PROCEED);
     }
@@ -133,4 +161,33 @@ void participant_trouble(struct participant *p, bool refuse_all, uint32_t confir
 
 uint32_t participant_confirmed(const struct participant *p) {
     return atomic_load(&p->confirmed);
+}
+
+void participant_close_for(struct participant *p, uint32_t calls) {
+    atomic_store(&p->closed_for, calls);
+}
+
+int participant_promise(const char *folder, const char *message, const char *buyer, struct why *why) {
+    char path[4096];
+    struct ledger l;
+    enum barrier barrier = BARRIER_SKIP;
+    struct slice id = slice_text(message), to = slice_text(buyer);
+    if (snprintf(path, sizeof path, "%s/order.db", folder) >= (int)sizeof path)
+        return why_set(why, ERR_IO, "the folder's name is too long");
+    int result = ledger_open(&l, path, find("order")->schema, why);
+    if (result == 0)
+        result = ledger_begin(&l, id, PRODUCER, SLICE("produce"), &barrier, why);
+    if (result == 0) {
+        if (barrier == BARRIER_TOO_LATE)
+            result = why_set(why, ERR_CONFLICT, "settled was told that %s never will be", message);
+        else if (barrier == BARRIER_PROCEED)
+            result = ledger_change(&l, NULL, why, "insert into gifts (message, buyer) values (?, ?)", "tt",
+                                   &id, &to);
+        if (result == 0)
+            result = ledger_commit(&l, why);
+        if (result != 0)
+            ledger_rollback(&l);
+    }
+    ledger_close(&l);
+    return result;
 }

@@ -92,7 +92,7 @@ static struct participant *open_one(const char *name) {
 
 static void an_order_is_tried_and_confirmed_once(void **state) {
     (void)state;
-    struct participant *all[7] = { NULL };
+    struct participant *all[8] = { NULL };
     struct books books;
     struct buffer text;
     for (size_t i = 0; participant_names[i] != NULL; i++)
@@ -108,22 +108,27 @@ static void an_order_is_tried_and_confirmed_once(void **state) {
         for (size_t i = 0; i < 3; i++)
             assert_int_equal(quick(all[i], "o1", "confirm", ""), 200);
     assert_int_equal(participant_confirmed(all[2]), 1);
-    assert_int_equal(quick(all[3], "t1", "action", "{\"days\":3}"), 200);
-    assert_int_equal(quick(all[3], "t1", "compensate", ""), 200);
+    for (int round = 0; round < 2; round++)
+        assert_int_equal(quick(all[3], "m1", "deliver", "{\"sku\":\"A1\",\"qty\":2}"), 200);
+    assert_int_equal(participant_confirmed(all[3]), 1);
+    assert_int_equal(quick(all[4], "t1", "action", "{\"days\":3}"), 200);
+    assert_int_equal(quick(all[4], "t1", "compensate", ""), 200);
     assert_int_equal(books_read(folder, &books, NULL), 0);
     buffer_init(&text, 4096);
     assert_int_equal(books_differences(&books, &text), 0);
     assert_int_equal(books.orders_confirmed, 1);
     assert_int_equal(books.sold, 2);
     assert_int_equal(books.points, 20);
+    assert_int_equal(books.parcels, 1);
+    assert_int_equal(books.packed, 2);
     assert_int_equal(books.trips_undone, 1);
     assert_int_equal(books.available, 2 * BUSINESS_STOCK - 2);
-    /* a split trip and an order without points are seen */
-    assert_int_equal(quick(all[3], "t2", "action", "{\"days\":3}"), 200);
+    /* a split trip and an order without stock, points and parcel are seen */
+    assert_int_equal(quick(all[4], "t2", "action", "{\"days\":3}"), 200);
     assert_int_equal(quick(all[0], "o2", "try", "{\"sku\":\"A1\",\"qty\":1,\"user\":\"u9\"}"), 200);
     assert_int_equal(quick(all[0], "o2", "confirm", ""), 200);
     assert_int_equal(books_read(folder, &books, NULL), 0);
-    assert_int_equal(books_differences(&books, &text), 4);
+    assert_int_equal(books_differences(&books, &text), 6);
     buffer_done(&text);
     for (size_t i = 0; participant_names[i] != NULL; i++)
         participant_close(all[i]);
@@ -152,6 +157,42 @@ static void business_says_no(void **state) {
     assert_int_equal(quick(charge, "t2", "compensate", ""), 200); /* trouble is for forward operations only */
     participant_close(stock);
     participant_close(charge);
+}
+
+static void a_closed_service_does_nothing(void **state) {
+    (void)state;
+    char answer[4096];
+    struct participant *p = open_one("warehouse");
+    participant_close_for(p, 2);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(call(p, "m1", "deliver", "{\"sku\":\"A1\",\"qty\":1}", answer, sizeof answer), 503);
+    assert_non_null(strstr(answer, "closed, come back later"));
+    assert_int_equal(participant_confirmed(p), 0);
+    assert_int_equal(quick(p, "m1", "deliver", "{\"sku\":\"A1\",\"qty\":1}"), 200);
+    assert_int_equal(participant_confirmed(p), 1);
+    assert_int_equal(quick(p, "m2", "deliver", "{\"sku\":\"A1\",\"qty\":0}"), 409);
+    participant_close(p);
+}
+
+/* Whoever comes first, producer or check-back, decides; every later question gets the same answer. */
+static void a_check_back_tells_what_the_producer_did(void **state) {
+    (void)state;
+    char answer[4096];
+    struct participant *p = open_one("order");
+    struct why why;
+    assert_int_equal(participant_promise(folder, "g1", "u9", &why), 0);
+    assert_int_equal(participant_promise(folder, "g1", "u9", &why), 0);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(call(p, "g1", "check", "", answer, sizeof answer), 200);
+        assert_non_null(strstr(answer, "{\"status\":\"committed\"}"));
+        assert_int_equal(call(p, "g2", "check", "", answer, sizeof answer), 200);
+        assert_non_null(strstr(answer, "{\"status\":\"rolled_back\"}"));
+    }
+    assert_int_equal(participant_promise(folder, "g2", "u9", &why), ERR_CONFLICT);
+    assert_int_equal(call(p, "g2", "check", "", answer, sizeof answer), 200);
+    assert_non_null(strstr(answer, "{\"status\":\"rolled_back\"}"));
+    assert_int_equal(participant_promise("/nonexistent", "g3", "u9", &why), ERR_IO);
+    participant_close(p);
 }
 
 static void requests_that_make_no_sense_are_refused(void **state) {
@@ -275,6 +316,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(an_order_is_tried_and_confirmed_once, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(business_says_no, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(a_closed_service_does_nothing, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(a_check_back_tells_what_the_producer_did, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(requests_that_make_no_sense_are_refused, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(a_connection_is_kept_and_pipelined, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(a_confirm_can_be_slow_but_is_done_at_once, make_folder,

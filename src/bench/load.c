@@ -39,6 +39,7 @@ struct line {
 struct client {
     struct line *lines;
     uint64_t started_us;
+    char gid[SCRIPT_GID_BYTES + 1];
     unsigned wave, outstanding;
     bool idle, failed;
 };
@@ -121,6 +122,7 @@ static void send_wave(struct load *l, struct client *c) {
             complain(l, c, "cannot connect: %s", strerror(errno));
             continue;
         }
+        script_fill(r, c->gid);
         if (send(line->fd, r->bytes.at, r->bytes.length, MSG_NOSIGNAL) != (ssize_t)r->bytes.length) {
             complain(l, c, "sending failed: %s", strerror(errno));
             cut_line(line);
@@ -131,14 +133,11 @@ static void send_wave(struct load *l, struct client *c) {
     }
 }
 
-/* Spell the next gid into every request: prefix, then a number, SCRIPT_GID_BYTES in all. */
-static void next_gid(struct load *l) {
-    char gid[SCRIPT_GID_BYTES + 1];
-    snprintf(gid, sizeof gid, "%-12.12s%020llu", l->options->prefix, (unsigned long long)l->sequence++);
+/* Prefix, then a number, SCRIPT_GID_BYTES in all. */
+static void next_gid(struct load *l, struct client *c) {
+    snprintf(c->gid, sizeof c->gid, "%-12.12s%020llu", l->options->prefix, (unsigned long long)l->sequence++);
     for (unsigned i = 0; i < SCRIPT_GID_BYTES; i++)
-        gid[i] = gid[i] == ' ' ? '.' : gid[i];
-    for (unsigned i = 0; i < l->script.count; i++)
-        script_fill(&l->script.requests[i], gid);
+        c->gid[i] = c->gid[i] == ' ' ? '.' : c->gid[i];
 }
 
 static void start(struct load *l, struct client *c, uint64_t started_us) {
@@ -146,7 +145,7 @@ static void start(struct load *l, struct client *c, uint64_t started_us) {
     c->wave = 0;
     c->failed = c->idle = false;
     l->busy++;
-    next_gid(l);
+    next_gid(l, c);
     send_wave(l, c);
 }
 
@@ -184,12 +183,26 @@ static void advance(struct load *l, struct client *c) {
     }
 }
 
+/* What was pulled is what the client acks; it need not be what it published itself. */
+static bool take_pulled(struct client *c, struct slice body) {
+    static const char member[] = "\"message\":\"";
+    const char *at = memmem(body.at, body.length, member, sizeof member - 1);
+    if (at == NULL || (size_t)(body.at + body.length - at) < sizeof member - 1 + SCRIPT_GID_BYTES)
+        return false;
+    memcpy(c->gid, at + sizeof member - 1, SCRIPT_GID_BYTES);
+    return true;
+}
+
 static void judge(struct load *l, struct client *c, unsigned status, struct slice body) {
-    if (status != (l->filling ? 202 : 200))
-        complain(l, c, "HTTP %u: %.*s", status, (int)(body.length > 120 ? 120 : body.length), body.at);
-    else if (l->options->kind == LOAD_WHOLE && !l->filling &&
-             memmem(body.at, body.length, "\"committed\"", 11) == NULL)
-        complain(l, c, "not committed: %.*s", (int)(body.length > 120 ? 120 : body.length), body.at);
+    static const struct script_proof any = { 200, NULL, false };
+    const struct script_proof *proof = l->script.proofs == NULL ? &any : &l->script.proofs[c->wave];
+    int shown = (int)(body.length > 120 ? 120 : body.length);
+    if (status != proof->status)
+        complain(l, c, "HTTP %u: %.*s", status, shown, body.at);
+    else if (proof->text != NULL && memmem(body.at, body.length, proof->text, strlen(proof->text)) == NULL)
+        complain(l, c, "not %s: %.*s", proof->text, shown, body.at);
+    else if (proof->pulled && !take_pulled(c, body))
+        complain(l, c, "nothing was pulled: %.*s", shown, body.at);
 }
 
 /* Take one whole answer off the line's input. ERR_MORE, 0, or it makes no sense. */
@@ -388,6 +401,8 @@ int load_run(const struct load_options *o, struct load_result *out, struct why *
     result = script_init(&l.script, o, ports);
     if (result == 0) {
         result = set_up(&l, why);
+        if (result == 0 && o->kind == LOAD_WHOLE && load_is_message(o->mode))
+            result = o->subscribe(o->self, ports, o->branches, why);
         if (result == 0 && o->waiting > 0)
             result = fill(&l, echo_busy_port(echo), why);
         l.begin_us = now_us() + (uint64_t)o->warmup_ms * 1000;

@@ -38,7 +38,7 @@ static void a_script_has_the_gid_everywhere(void **state) {
     static struct script s;
     uint16_t ports[] = { 1001, 1002, 1003 };
     struct load_options o = {
-        .kind = LOAD_WHOLE, .tcc = true, .branches = 2, .authority = "x:1", .token = "t"
+        .kind = LOAD_WHOLE, .mode = LOAD_TCC, .branches = 2, .authority = "x:1", .token = "t"
     };
     char gid[SCRIPT_GID_BYTES + 1] = "0123456789abcdef0123456789ABCDEF";
     assert_int_equal(script_init(&s, &o, ports), 0);
@@ -65,7 +65,7 @@ static void a_script_has_the_gid_everywhere(void **state) {
     assert_int_equal(s.requests[2].wave, 1);
     assert_int_equal(s.requests[3].hole_count, 3);
     script_done(&s);
-    o.tcc = false;
+    o.mode = LOAD_SAGA;
     assert_int_equal(script_init(&s, &o, ports), 0);
     assert_int_equal(s.count, 2);
     assert_int_equal(s.requests[1].wave, 1);
@@ -90,7 +90,7 @@ static void the_floor_runs(void **state) {
     static struct load_result r;
     for (int tcc = 0; tcc < 2; tcc++) {
         struct load_options o = { .kind = tcc ? LOAD_HTTP : LOAD_FLOOR,
-                                  .tcc = tcc,
+                                  .mode = tcc ? LOAD_TCC : LOAD_SAGA,
                                   .branches = 2,
                                   .clients = 8,
                                   .warmup_ms = 50,
@@ -157,7 +157,7 @@ static void errors_are_counted_and_told(void **state) {
     assert_int_equal(load_run(&o, &r, NULL), 0);
     assert_int_equal(r.done, 0);
     assert_true(r.errors > 0);
-    assert_non_null(strstr(r.first_error, "not committed: {}"));
+    assert_non_null(strstr(r.first_error, "not \"status\":\"committed\": {}"));
     struct why why;
     o.waiting = 10; /* and what it answers says nothing of a transaction that waits */
     assert_int_equal(load_run(&o, &r, &why), ERR_IO);

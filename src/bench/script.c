@@ -1,6 +1,7 @@
 #include "bench/script.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 static const char hole[SCRIPT_GID_BYTES + 1] =
@@ -31,6 +32,10 @@ static struct script_request *add(struct script *s, unsigned line, unsigned wave
     return r;
 }
 
+static const char *mode_word(const struct load_options *o) {
+    return o->mode == LOAD_TCC ? "tcc" : "saga";
+}
+
 static void add_call(struct script *s, unsigned branch, const char *op, unsigned line, unsigned wave) {
     struct script_request *r = add(s, line, wave);
     buffer_add_format(&r->bytes,
@@ -50,7 +55,7 @@ static void add_branches(struct buffer *body, const struct load_options *o, cons
     for (unsigned i = 0; i < o->branches; i++) {
         const unsigned port = ports[i];
         buffer_add_format(body, "%s{\"id\":\"b%u\",", i == 0 ? "" : ",", i);
-        if (o->tcc)
+        if (o->mode == LOAD_TCC)
             buffer_add_format(body, "\"base\":\"http://127.0.0.1:%u/b%u\"", port, i);
         else
             buffer_add_format(
@@ -62,35 +67,81 @@ static void add_branches(struct buffer *body, const struct load_options *o, cons
     }
 }
 
-/* query: behind the path. more: members before the branches, each with a comma. */
-static void add_submit(struct script *s, const struct load_options *o, const uint16_t *ports,
-                       const char *authority, const char *query, const char *more, unsigned line) {
-    struct script_request *r = add(s, line, 0);
-    struct buffer body;
-    buffer_init(&body, 256 * 1024);
-    buffer_add_format(&body, "{\"gid\":\"%s\",\"mode\":\"%s\",%s\"branches\":[", hole,
-                      o->tcc ? "tcc" : "saga", more);
-    add_branches(&body, o, ports);
-    buffer_add_text(&body, "]}");
-    buffer_add_format(&r->bytes, "POST /v1/transactions%s HTTP/1.1\r\nHost: %s\r\n", query, authority);
+/* A POST to settled, or to who answers like it. Releases body. */
+static void add_post(struct script *s, const struct load_options *o, const char *path, struct buffer *body,
+                     unsigned line, unsigned wave) {
+    struct script_request *r = add(s, line, wave);
+    const char *authority = o->kind == LOAD_WHOLE ? o->authority : "127.0.0.1:8711";
+    buffer_add_format(&r->bytes, "POST %s HTTP/1.1\r\nHost: %s\r\n", path, authority);
     if (o->token != NULL)
         buffer_add_format(&r->bytes, "Authorization: Bearer %s\r\n", o->token);
     buffer_add_format(&r->bytes, "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n",
-                      body.length);
-    buffer_add_slice(&r->bytes, buffer_slice(&body));
-    if (buffer_failed(&body))
-        r->bytes.failed = buffer_failed(&body);
-    buffer_done(&body);
+                      body->length);
+    buffer_add_slice(&r->bytes, buffer_slice(body));
+    if (buffer_failed(body))
+        r->bytes.failed = buffer_failed(body);
+    buffer_done(body);
     if (!buffer_failed(&r->bytes))
         find_holes(r);
 }
 
+/* more: members before the branches, each with a comma. */
+static void add_submit(struct script *s, const struct load_options *o, const uint16_t *ports,
+                       const char *path, const char *more, unsigned line) {
+    struct buffer body;
+    buffer_init(&body, 256 * 1024);
+    buffer_add_format(&body, "{\"gid\":\"%s\",\"mode\":\"%s\",%s\"branches\":[", hole, mode_word(o), more);
+    add_branches(&body, o, ports);
+    buffer_add_text(&body, "]}");
+    add_post(s, o, path, &body, line, 0);
+}
+
 static void add_calls(struct script *s, const struct load_options *o, unsigned wave) {
+    bool saga = o->mode == LOAD_SAGA, tcc = o->mode == LOAD_TCC;
     for (unsigned i = 0; i < o->branches; i++)
-        add_call(s, i, o->tcc ? "try" : "action", i, o->tcc ? wave : wave + i);
-    for (unsigned i = 0; i < o->branches && o->tcc; i++)
+        add_call(s, i, saga ? "action" : tcc ? "try" : "deliver", i, saga ? wave + i : wave);
+    for (unsigned i = 0; i < o->branches && tcc; i++)
         add_call(s, i, "confirm", i, wave + 1);
 }
+
+/* ---- messages ---------------------------------------------------------------------------------------- */
+
+static void add_message(struct script *s, const struct load_options *o, const uint16_t *ports,
+                        const char *path, unsigned line) {
+    struct buffer body;
+    buffer_init(&body, 256 * 1024);
+    buffer_add_format(&body, "{\"id\":\"%s\",\"topic\":\"%s\",\"key\":\"%s\",", hole, o->topic, hole);
+    if (o->mode == LOAD_HALF)
+        buffer_add_format(&body, "\"state\":\"half\",\"check\":{\"http\":\"http://127.0.0.1:%u/check\"},",
+                          (unsigned)ports[0]);
+    buffer_add_text(&body, "\"body\":" PAYLOAD "}");
+    add_post(s, o, path, &body, line, 0);
+}
+
+/* What the client says to settled about one message. Returns the wave behind it. */
+static unsigned add_talk(struct script *s, const struct load_options *o, const uint16_t *ports,
+                         unsigned line) {
+    char path[256];
+    struct buffer body;
+    add_message(s, o, ports, o->mode == LOAD_PUBLISH ? "/v1/messages" WAIT : "/v1/messages", line);
+    if (o->mode == LOAD_PUBLISH)
+        return 1;
+    buffer_init(&body, 4096);
+    if (o->mode == LOAD_HALF) {
+        snprintf(path, sizeof path, "/v1/messages/%s/commit" WAIT, hole);
+        add_post(s, o, path, &body, line, 1);
+        return 2;
+    }
+    buffer_add_text(&body, "{\"max\":1,\"lease\":\"30s\",\"wait\":\"10s\"}");
+    snprintf(path, sizeof path, "/v1/subscriptions/%s/pull", o->topic);
+    add_post(s, o, path, &body, line, 1);
+    buffer_init(&body, 4096);
+    snprintf(path, sizeof path, "/v1/deliveries/%s~%s/ack", hole, o->topic);
+    add_post(s, o, path, &body, line, 2);
+    return 3;
+}
+
+/* ---- a script ---------------------------------------------------------------------------------------- */
 
 /* Did every request find room? */
 static int judge(struct script *s) {
@@ -102,29 +153,43 @@ static int judge(struct script *s) {
     return 0;
 }
 
+#define COMMITTED "\"status\":\"committed\""
+static const struct script_proof proofs[][3] = {
+    [LOAD_SAGA] = { { 200, COMMITTED, false } },
+    [LOAD_TCC] = { { 200, COMMITTED, false } },
+    [LOAD_HALF] = { { 201, "\"half\"", false }, { 200, COMMITTED, false } },
+    [LOAD_PUBLISH] = { { 200, COMMITTED, false } },
+    [LOAD_PULL] = { { 201, COMMITTED, false }, { 200, NULL, true }, { 200, NULL, false } },
+};
+static const struct script_proof left_waiting[] = { { 202, NULL, false } };
+
 int script_init(struct script *s, const struct load_options *o, const uint16_t *ports) {
     *s = (struct script){ .count = 0 };
     assert(o->branches > 0);
     assert(o->branches <= LOAD_BRANCHES_MAX);
+    unsigned line = o->kind == LOAD_WHOLE ? 0 : o->branches, wave = o->kind == LOAD_FLOOR ? 0 : 1;
     if (o->kind == LOAD_WHOLE) {
         s->lines = 1;
-        add_submit(s, o, ports, o->authority, WAIT, "", 0);
+        s->proofs = proofs[o->mode];
     } else {
         s->lines = o->branches + (o->kind == LOAD_HTTP);
         memcpy(s->ports, ports, s->lines * sizeof *ports);
-        if (o->kind == LOAD_HTTP)
-            add_submit(s, o, ports, "127.0.0.1:8711", WAIT, "", o->branches);
-        add_calls(s, o, o->kind == LOAD_HTTP ? 1 : 0);
     }
+    if (o->kind != LOAD_FLOOR && load_is_message(o->mode))
+        wave = add_talk(s, o, ports, line);
+    else if (o->kind != LOAD_FLOOR)
+        add_submit(s, o, ports, "/v1/transactions" WAIT, "", line);
+    if (o->kind != LOAD_WHOLE && o->mode != LOAD_PULL)
+        add_calls(s, o, wave);
     return judge(s);
 }
 
 int script_init_waiting(struct script *s, const struct load_options *o, uint16_t busy_port) {
     uint16_t ports[LOAD_BRANCHES_MAX];
-    *s = (struct script){ .lines = 1 };
+    *s = (struct script){ .lines = 1, .proofs = left_waiting };
     for (unsigned i = 0; i < o->branches; i++)
         ports[i] = busy_port;
-    add_submit(s, o, ports, o->authority, "", "\"deadline\":\"24h\",", 0);
+    add_submit(s, o, ports, "/v1/transactions", "\"deadline\":\"24h\",", 0);
     return judge(s);
 }
 

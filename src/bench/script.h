@@ -18,9 +18,17 @@ struct script_request {
     unsigned wave; /* all of a wave go out together; the next wave follows their last answer */
 };
 
+/* What a good answer is. */
+struct script_proof {
+    unsigned status;
+    const char *text; /* that the body must hold, or NULL */
+    bool pulled;      /* the body holds a delivery, whose message the client goes on with */
+};
+
 struct script {
     struct script_request requests[SCRIPT_REQUESTS_MAX];
     unsigned count;
+    const struct script_proof *proofs;   /* of each wave; NULL: a 200 is good */
     unsigned lines;                      /* connections a client needs */
     uint16_t ports[SCRIPT_REQUESTS_MAX]; /* of each line; 0: settled */
 };
@@ -28,7 +36,7 @@ struct script {
 /* A saga of as many branches that will wait for an hour, because busy_port asks for it; one request, answered
  * at once. ERR_MEMORY. */
 int script_init_waiting(struct script *s, const struct load_options *options, uint16_t busy_port);
-/* ports: one per branch; LOAD_HTTP: then the one for submits. ERR_MEMORY. */
+/* ports: one per branch or subscriber; LOAD_HTTP: then the one for submits. ERR_MEMORY. */
 int script_init(struct script *s, const struct load_options *options, const uint16_t *ports);
 void script_done(struct script *s);
 /* Put a gid of exactly SCRIPT_GID_BYTES into a request. */

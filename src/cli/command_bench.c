@@ -7,6 +7,7 @@
 #include "bench/gauge.h"
 #include "bench/load.h"
 #include "bench/target.h"
+#include "cli/bench_subscription.h"
 #include "cli/command_list.h"
 #include "cli/moment.h"
 #include "cli/progress.h"
@@ -20,7 +21,7 @@ struct run {
     struct load_result result;
     struct progress progress;
     struct target target;
-    char prefix[16];
+    char prefix[16], topic[32];
     long pid;    /* 0: not known */
     bool gauged; /* before and after hold figures of the daemon */
     struct gauge before, after;
@@ -65,7 +66,8 @@ static void moment(void *self, enum load_moment which, uint64_t done, uint32_t e
         return;
     }
     if (which == LOAD_GOES_ON) {
-        progress_tick(&r->progress, "%llu transactions, %llu/s", (unsigned long long)done,
+        progress_tick(&r->progress, "%llu %s, %llu/s", (unsigned long long)done,
+                      load_is_message(r->options.mode) ? "messages" : "transactions",
                       (unsigned long long)(elapsed_ms == 0 ? 0 : done * 1000 / elapsed_ms));
         return;
     }
@@ -76,14 +78,38 @@ static void moment(void *self, enum load_moment which, uint64_t done, uint32_t e
 
 /* ---- what to run ------------------------------------------------------------------------------------- */
 
-static int set_numbers(struct run *r) {
+static const char *const mode_words[] = {
+    [LOAD_SAGA] = "saga",       [LOAD_TCC] = "tcc",   [LOAD_HALF] = "half",
+    [LOAD_PUBLISH] = "publish", [LOAD_PULL] = "pull",
+};
+#define MODES (sizeof mode_words / sizeof *mode_words)
+
+static const char *mode_word(const struct run *r) {
+    return mode_words[r->options.mode];
+}
+
+static int set_mode(struct run *r, long *branches) {
     struct cli *cli = r->cli;
     const char *mode = flags_value(&cli->flags, "mode");
+    size_t found = 0;
+    while (mode != NULL && found < MODES && strcmp(mode, mode_words[found]) != 0)
+        found++;
+    if (found == MODES)
+        return cli_fail(cli, EXIT_USAGE, "--mode takes saga, tcc, half, publish or pull, not \"%s\"", mode);
+    r->options.mode = (enum load_mode)found;
+    if (r->options.mode == LOAD_PULL && r->options.kind == LOAD_FLOOR)
+        return cli_fail(cli, EXIT_USAGE,
+                        "--floor cannot be combined with --mode pull: without settled there "
+                        "is nobody to pull from");
+    bool message = load_is_message(r->options.mode), pull = r->options.mode == LOAD_PULL;
+    return cli_number(cli, "branches", 1, pull ? 1 : LOAD_BRANCHES_MAX, message ? 1 : 2, branches);
+}
+
+static int set_numbers(struct run *r) {
+    struct cli *cli = r->cli;
     long branches = 2, clients = 64, rate = 0, waiting = 0;
     int duration_ms = 0, warmup_ms = 0, delay_ms = 0;
-    if (mode != NULL && strcmp(mode, "saga") != 0 && strcmp(mode, "tcc") != 0)
-        return cli_fail(cli, EXIT_USAGE, "--mode takes saga or tcc, not \"%s\"", mode);
-    int code = cli_number(cli, "branches", 1, LOAD_BRANCHES_MAX, 2, &branches);
+    int code = set_mode(r, &branches);
     if (code == 0)
         code = cli_number(cli, "clients", 1, LOAD_CLIENTS_MAX, 64, &clients);
     if (code == 0)
@@ -98,7 +124,6 @@ static int set_numbers(struct run *r) {
         code = cli_duration(cli, "participant-delay", 0, &delay_ms);
     if (code != 0)
         return code;
-    r->options.tcc = mode != NULL && strcmp(mode, "tcc") == 0;
     r->options.branches = (unsigned)branches;
     r->options.clients = (unsigned)clients;
     r->options.rate = (uint32_t)rate;
@@ -137,6 +162,10 @@ static const char *kind_word(const struct run *r) {
     return r->options.kind == LOAD_WHOLE ? "whole" : r->options.kind == LOAD_FLOOR ? "floor" : "http";
 }
 
+static const char *thing(const struct run *r) {
+    return load_is_message(r->options.mode) ? "message" : "transaction";
+}
+
 static double per_transaction(const struct run *r, uint64_t amount) {
     return r->result.done == 0 ? 0 : (double)amount / (double)r->result.done;
 }
@@ -153,14 +182,14 @@ static void write_json(const struct run *r, struct buffer *to) {
     json_writer_init(&w, to);
     json_put_object(&w, NULL);
     json_put_text(&w, "lane", kind_word(r));
-    json_put_text(&w, "mode", r->options.tcc ? "tcc" : "saga");
+    json_put_text(&w, "mode", mode_word(r));
     json_put_u64(&w, "branches", r->options.branches);
     json_put_u64(&w, "clients", r->options.clients);
     json_put_u64(&w, "rate", r->options.rate);
     json_put_u64(&w, "waiting", r->options.waiting);
     json_put_u64(&w, "participant_delay_ms", r->options.delay_ms);
     put_fixed(&w, "seconds", (double)x->measured_us / 1e6);
-    json_put_u64(&w, "transactions", x->done);
+    json_put_u64(&w, load_is_message(r->options.mode) ? "messages" : "transactions", x->done);
     put_fixed(&w, "per_second", (double)x->done * 1e6 / (double)x->measured_us);
     json_put_u64(&w, "p50_us", histogram_at(&x->latency, 500));
     json_put_u64(&w, "p99_us", histogram_at(&x->latency, 990));
@@ -182,28 +211,38 @@ static void add_ms(struct buffer *to, const char *name, uint64_t us) {
     buffer_add_format(to, "%s %.2f ms", name, (double)us / 1000);
 }
 
+static const char *plural(const struct run *r) {
+    return r->options.branches == 1 ? "" : load_is_message(r->options.mode) ? "s" : "es";
+}
+
 static void write_table(const struct run *r, struct buffer *to) {
     const struct load_result *x = &r->result;
-    buffer_add_format(to, "%s  %s  %u branches  %u clients  %.1f s\n", kind_word(r),
-                      r->options.tcc ? "tcc" : "saga", r->options.branches, r->options.clients,
-                      (double)x->measured_us / 1e6);
-    buffer_add_format(to, "  %.0f transactions/s   %llu in all, %llu errors\n",
-                      (double)x->done * 1e6 / (double)x->measured_us, (unsigned long long)x->done,
+    buffer_add_format(to, "%s  %s  %u %s%s  %u clients  %.1f s\n", kind_word(r), mode_word(r),
+                      r->options.branches, load_is_message(r->options.mode) ? "subscription" : "branch",
+                      plural(r), r->options.clients, (double)x->measured_us / 1e6);
+    buffer_add_format(to, "  %.0f %ss/s   %llu in all, %llu errors\n",
+                      (double)x->done * 1e6 / (double)x->measured_us, thing(r), (unsigned long long)x->done,
                       (unsigned long long)x->errors);
     add_ms(to, "  latency p50", histogram_at(&x->latency, 500));
     add_ms(to, "   p99", histogram_at(&x->latency, 990));
     add_ms(to, "   p99.9", histogram_at(&x->latency, 999));
     add_ms(to, "   max", x->latency.max_us);
-    buffer_add_format(to, "\n  CPU per transaction: generator and participants %.1f µs",
+    buffer_add_format(to, "\n  CPU per %s: generator and participants %.1f µs", thing(r),
                       per_transaction(r, r->own_after_us - r->own_before_us));
     if (r->gauged)
-        buffer_add_format(to, ", settled %.1f µs   memory %.1f MiB   written %.0f bytes per transaction",
+        buffer_add_format(to, ", settled %.1f µs   memory %.1f MiB   written %.0f bytes per %s",
                           per_transaction(r, r->after.cpu_us - r->before.cpu_us),
                           (double)r->after.rss_bytes / (1024 * 1024),
-                          per_transaction(r, r->after.written_bytes - r->before.written_bytes));
+                          per_transaction(r, r->after.written_bytes - r->before.written_bytes), thing(r));
     if (x->first_error[0] != '\0')
         buffer_add_format(to, "\n  first error: %s", x->first_error);
     buffer_add_byte(to, '\n');
+}
+
+static int subscribe(void *self, const uint16_t *ports, unsigned count, struct why *why) {
+    struct run *r = self;
+    (void)count;
+    return bench_subscribe(r->cli->client, &r->options, ports, why);
 }
 
 static int run(struct run *r) {
@@ -212,11 +251,16 @@ static int run(struct run *r) {
     r->options.moment = moment;
     r->options.self = r;
     r->options.prefix = r->prefix;
+    r->options.topic = r->topic;
+    r->options.subscribe = subscribe;
     snprintf(r->prefix, sizeof r->prefix, "b%x-%x", (unsigned)getpid() & 0xffff,
              (unsigned)(moment_now_ms() / 1000) & 0xfffff);
+    snprintf(r->topic, sizeof r->topic, "bench.%s", r->prefix);
     progress_begin(&r->progress, r->cli);
     int result = load_run(&r->options, &r->result, &why);
     progress_end(&r->progress);
+    if (r->options.kind == LOAD_WHOLE && load_is_message(r->options.mode))
+        bench_unsubscribe(r->cli->client, &r->options);
     if (result != 0)
         return cli_fail(r->cli, result == ERR_IO ? EXIT_UNREACHABLE : EXIT_FAILED, "%s", why.text);
     buffer_init(&text, TEXT_BYTES);

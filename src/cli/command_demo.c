@@ -150,10 +150,9 @@ static int crash_and_recover(struct show *show, const char *gid, stl_result **re
     struct why why;
     scene_kill(&show->scene);
     hold_answers(show, 0);
-    show_say(
-        show, PAINT_RED,
-        "  kill -9: settled is gone. The decision is in its log; points has confirmed and the warehouse has "
-        "packed, but nobody knows.");
+    show_say(show, PAINT_RED,
+             "  kill -9: settled is gone. The decision is in its log.\n"
+             "  points has confirmed and the warehouse has packed, but settled was not told.");
     usleep(AWAY_MS * 1000);
     if (scene_restart(&show->scene, show->cli, &why) != 0)
         return cli_fail(show->cli, 1, "settled did not come back: %s", why.text);

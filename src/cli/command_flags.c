@@ -129,10 +129,10 @@ const struct flag audit_flags[] = {
 };
 
 const struct flag bench_flags[] = {
-    { "mode", "MODE", "saga (default) or tcc", 'm' },
-    { "branches", "N", "branches per transaction (2)", 'b' },
-    { "clients", "N", "transactions in flight (64)", 'c' },
-    { "rate", "N", "transactions per second (default: as fast as they are answered)", 0 },
+    { "mode", "MODE", "saga (default), tcc; or messages: half, publish, pull", 'm' },
+    { "branches", "N", "branches per transaction (2), subscriptions per topic (1)", 'b' },
+    { "clients", "N", "transactions or messages in flight (64)", 'c' },
+    { "rate", "N", "transactions or messages per second (default: as fast as they are answered)", 0 },
     { "duration", "DURATION", "how long to measure (10s)", 'd' },
     { "warmup", "DURATION", "how long to run before measuring (1s)", 0 },
     { "url", "URL", "settled's address (--server)", 'u' },

@@ -219,8 +219,9 @@ const struct command command_table[] = {
       WORDS_NONE },
     { "audit verify", "", "check that no line of the audit log is missing or changed", NULL, no_flags,
       command_audit_verify, 0, 0, WORDS_NONE },
-    { "bench", "[http]", "measure a settled: transactions per second, latency, CPU",
+    { "bench", "[http]", "measure a settled: transactions or messages per second, latency, CPU",
       "settle bench --mode tcc --branches 2 --clients 64 --duration 10s\n"
+      "settle bench --mode half        # messages: half, commit, push; publish and pull are the other two\n"
       "settle bench --floor            # the same participants without a coordinator\n"
       "settle bench http               # the HTTP lane alone",
       bench_flags, command_bench, 0, 1, WORDS_NONE },

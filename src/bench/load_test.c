@@ -76,6 +76,84 @@ static void a_script_has_the_gid_everywhere(void **state) {
     script_done(&s);
 }
 
+static const char *text_of(struct script_request *r, const char *gid) {
+    script_fill(r, gid);
+    buffer_add_byte(&r->bytes, '\0');
+    return r->bytes.at;
+}
+
+static void a_message_is_spelled_in_every_way(void **state) {
+    (void)state;
+    static struct script s;
+    uint16_t ports[] = { 1001, 1002, 1003 };
+    struct load_options o = { .branches = 2, .authority = "x:1", .topic = "bench.t" };
+    const char *gid = "0123456789abcdef0123456789ABCDEF";
+    for (o.mode = LOAD_HALF; o.mode <= LOAD_PULL; o.mode++) {
+        const char *first;
+        o.kind = LOAD_WHOLE;
+        assert_int_equal(script_init(&s, &o, ports), 0);
+        assert_int_equal(s.lines, 1);
+        assert_int_equal(s.count, o.mode == LOAD_PUBLISH ? 1 : o.mode == LOAD_HALF ? 2 : 3);
+        assert_int_equal(s.requests[s.count - 1].wave, s.count - 1); /* one after the other */
+        first = text_of(&s.requests[0], gid);
+        assert_non_null(strstr(first, "{\"id\":\"0123456789abcdef0123456789ABCDEF\",\"topic\":\"bench.t\","
+                                      "\"key\":\"0123456789abcdef0123456789ABCDEF\","));
+        assert_true((strstr(first, "POST /v1/messages?wait=30s ") != NULL) == (o.mode == LOAD_PUBLISH));
+        assert_true(
+            (strstr(first, "\"state\":\"half\",\"check\":{\"http\":\"http://127.0.0.1:1001/check\"}") !=
+             NULL) == (o.mode == LOAD_HALF));
+        if (o.mode == LOAD_HALF)
+            assert_non_null(
+                strstr(text_of(&s.requests[1], gid),
+                       "POST /v1/messages/0123456789abcdef0123456789ABCDEF/commit?wait=30s HTTP/1.1\r\n"));
+        if (o.mode == LOAD_PULL)
+            assert_non_null(
+                strstr(text_of(&s.requests[2], gid),
+                       "POST /v1/deliveries/0123456789abcdef0123456789ABCDEF~bench.t/ack HTTP/1.1\r\n"));
+        script_done(&s);
+        o.kind = LOAD_HTTP; /* the same talk, and both deliveries at once when they are pushed */
+        assert_int_equal(script_init(&s, &o, ports), 0);
+        assert_int_equal(s.count, o.mode == LOAD_PUBLISH ? 3 : o.mode == LOAD_HALF ? 4 : 3);
+        assert_int_equal(s.requests[0].line, 2);
+        assert_int_equal(s.ports[2], 1003);
+        assert_int_equal(s.requests[s.count - 1].wave, o.mode == LOAD_PUBLISH ? 1 : 2);
+        script_done(&s);
+    }
+}
+
+static int asker;
+
+static int refuse_subscription(void *self, const uint16_t *ports, unsigned count, struct why *why) {
+    assert_ptr_equal(self, &asker);
+    assert_true(ports[0] > 0);
+    assert_int_equal(count, 1);
+    return why_set(why, ERR_DENIED, "subscribing: no");
+}
+
+static void without_subscribers_there_is_no_run(void **state) {
+    (void)state;
+    static struct load_result r;
+    struct echo *echo = NULL;
+    struct why why;
+    assert_int_equal(echo_open(&echo, 1, 0, NULL), 0);
+    struct load_options o = { .kind = LOAD_WHOLE,
+                              .mode = LOAD_PULL,
+                              .branches = 1,
+                              .clients = 2,
+                              .duration_ms = 100,
+                              .prefix = "t",
+                              .topic = "bench.t",
+                              .host = "127.0.0.1",
+                              .port = echo_port(echo, 0),
+                              .authority = "x",
+                              .subscribe = refuse_subscription,
+                              .self = &asker };
+    assert_int_equal(load_run(&o, &r, &why), ERR_DENIED);
+    assert_string_equal(why.text, "subscribing: no");
+    assert_int_equal(r.done, 0);
+    echo_close(echo);
+}
+
 static int moments[LOAD_ENDS + 1];
 
 static void count_moment(void *self, enum load_moment moment, uint64_t done, uint32_t elapsed_ms) {
@@ -185,6 +263,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(percentiles_are_within_two_per_cent),
         cmocka_unit_test(a_script_has_the_gid_everywhere),
+        cmocka_unit_test(a_message_is_spelled_in_every_way),
+        cmocka_unit_test(without_subscribers_there_is_no_run),
         cmocka_unit_test(the_floor_runs),
         cmocka_unit_test(a_delay_is_kept),
         cmocka_unit_test(a_rate_is_kept),

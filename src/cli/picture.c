@@ -56,6 +56,10 @@ static enum paint outcome_paint(const struct operation *op, const char **mark) {
         *mark = "…";
         return PAINT_CYAN;
     }
+    if (timeline_by_settled(&op->last)) {
+        *mark = "⚡";
+        return PAINT_YELLOW;
+    }
     if (op->last.state.length > 0) {
         *mark = timeline_mark(op->last.state);
         return paint_of_status(op->last.state);
@@ -64,7 +68,7 @@ static enum paint outcome_paint(const struct operation *op, const char **mark) {
         *mark = "✔";
         return PAINT_GREEN;
     }
-    *mark = slice_is(op->last.verdict, "refused") ? "✘" : timeline_by_settled(&op->last) ? "⚡" : "?";
+    *mark = slice_is(op->last.verdict, "refused") ? "✘" : "?";
     return slice_is(op->last.verdict, "refused") ? PAINT_RED : PAINT_YELLOW;
 }
 
@@ -83,6 +87,8 @@ static void add_retries(struct drawing *d, const struct operation *op) {
 static void add_standing(struct drawing *d, const struct operation *op) {
     struct slice state = op->until_ms != 0 ? op->last.state : SLICE_NONE;
     struct json_value delivery;
+    if (op->until_ms != 0 && timeline_by_settled(&op->last))
+        return;
     if (op->word.length == 0 && op->until_ms == 0 && d->deliveries.kind == JSON_ARRAY) {
         struct json_cursor cursor = json_cursor_of(d->deliveries);
         while (state.length == 0 && json_element_next(&cursor, &delivery))

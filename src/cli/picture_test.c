@@ -203,6 +203,33 @@ static void a_message_shows_its_deliveries_as_lanes(void **state) {
                         "  needs attention: mail refused it\n");
 }
 
+/* The delivery that was under way when settled was killed is neither done nor refused. */
+static void a_crash_shows_in_a_message_too(void **state) {
+    (void)state;
+    assert_string_equal(
+        draw("{\"id\":\"pay-88\",\"status\":\"committed\",\"topic\":\"t\",\"created\":\"2026-01-07T10:00:00."
+             "000Z\","
+             "\"finished\":\"2026-01-07T10:00:00.801Z\",\"deliveries\":[]}",
+             "{\"items\":[{\"event\":\"msg.created\"," MSG(
+                 "000") "\"status\":\"committed\",\"by\":\"pay\"},"
+                        "{\"event\":\"delivery.created\"," OF(
+                            "001", "mail") "\"state\":\"pending\"},"
+                                           "{\"event\":\"delivery.attempt\"," OF(
+                                               "800", "mail") "\"attempt\":1,\"state\":\"retrying\","
+                                                              "\"verdict\":\"interrupted\",\"took\":\"0s\"},"
+                                                              "{\"event\":\"delivery.attempt\"," OF(
+                                                                  "801",
+                                                                  "mail") "\"attempt\":2,\"state\":\"acked\","
+                                                                          "\"verdict\":\"done\",\"http\":200,"
+                                                                          "\"took\":\"1ms\"}]}",
+             0),
+        "pay-88  message  committed  801 ms   topic t\n"
+        "    0 ms   begin          by pay\n"
+        "    1 ms   mail ⚡\n"
+        "  800 ms   ┄┄┄ settled was gone for 799 ms, then took up where the log ends ┄┄┄\n"
+        "  800 ms   mail ✔ acked 200  1 ms (2nd try)\n");
+}
+
 static void a_notification_shows_its_attempts(void **state) {
     (void)state;
     assert_string_equal(
@@ -335,6 +362,7 @@ int main(void) {
         cmocka_unit_test(states_become_exit_codes),
         cmocka_unit_test(a_message_shows_its_deliveries_as_lanes),
         cmocka_unit_test(a_transaction_shows_where_its_messages_went),
+        cmocka_unit_test(a_crash_shows_in_a_message_too),
         cmocka_unit_test(a_notification_shows_its_attempts),
         cmocka_unit_test(states_of_messages_become_exit_codes),
     };

@@ -25,7 +25,7 @@ const struct flag no_flags[] = { { NULL, NULL, NULL, 0 } };
 const struct flag demo_flags[] = {
     { "fail", "SERVICE",
       "order, stock, points, car, hotel or charge refuses; warehouse is closed for a while", 0 },
-    { "crash", NULL, "kill settled between decision and confirm, and start it again", 0 },
+    { "crash", NULL, "kill settled between decision, confirm and delivery, and start it again", 0 },
     { "check-back", NULL, "producers of half messages fall silent, and settled asks what became of them", 0 },
     { "all", NULL, "all of it in one go", 0 },
     { "clean", NULL, "remove what the demo left: its folder", 0 },

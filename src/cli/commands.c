@@ -17,7 +17,7 @@ const struct command command_table[] = {
       "settle demo --fail points       # one service says no: see what is undone and why\n"
       "settle demo --fail warehouse    # the consumer is closed: its message is tried until it opens\n"
       "settle demo --check-back        # a producer falls silent: settled asks what became of it\n"
-      "settle demo --crash             # settled is killed between decision and confirm\n"
+      "settle demo --crash             # settled is killed between decision, confirm and delivery\n"
       "settle demo --clean             # remove ./settle-demo",
       demo_flags, command_demo, 0, 0, WORDS_NONE },
     { "status", "", "what settled is doing now", "settle status --watch", watch_flags, command_status, 0, 0,

@@ -1,5 +1,5 @@
 /* PUT /v1/datasources/{name}: the JSON body. What a URL may say is for the room that connects to it
- * (sink/database_place.h); here its members are read. Pure. */
+ * (sink/database/database_place.h); here its members are read. Pure. */
 #ifndef PROTOCOL_DATASOURCE_FORM_H
 #define PROTOCOL_DATASOURCE_FORM_H
 

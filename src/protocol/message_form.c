@@ -309,7 +309,7 @@ static int read_datasource(struct message_form *m, const struct form_path *above
                        "there is no datasource \"%.*s\"; define it first", SLICE_PRINT(*name));
 }
 
-/* SYSTEM/TIMELINE/EPOCH, numbers: what sink/datasource_sink.h compares. */
+/* SYSTEM/TIMELINE/EPOCH, numbers: what sink/database/datasource_sink.h compares. */
 static bool is_system(struct slice text) {
     size_t parts = 0;
     for (bool more = true; more && parts < 4; parts++) {

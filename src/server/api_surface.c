@@ -8,7 +8,7 @@
 #include "server/logs.h"
 #include "server/metrics.h"
 #include "server/stream.h"
-#include "sink/http_sink.h"
+#include "sink/http/http_sink.h"
 
 static const char json[] = "application/json";
 static const char plain[] = "text/plain; charset=utf-8";

@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "sink/kafka_sink.h"
-#include "sink/rabbitmq_sink.h"
+#include "sink/kafka/kafka_sink.h"
+#include "sink/rabbitmq/rabbitmq_sink.h"
 
 static const struct argp_option fixed_options[] = {
     { "config", ARGUMENT_CONFIG, "FILE", 0,

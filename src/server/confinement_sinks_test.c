@@ -18,8 +18,8 @@
 #include "server/confinement.h"
 #include "server/settings.h"
 #include "sink/broker_test.h"
-#include "sink/kafka_sink.h"
-#include "sink/rabbitmq_sink.h"
+#include "sink/kafka/kafka_sink.h"
+#include "sink/rabbitmq/rabbitmq_sink.h"
 
 enum {
     UNSUPPORTED = 77,

@@ -23,7 +23,7 @@
 
 #include "server/confinement.h"
 #include "server/logs.h"
-#include "sink/datasource_test.h"
+#include "sink/database/datasource_test.h"
 
 /* Every trial runs in a child: confinement is for life. The child exits 0 when all went as it should, with
  * the line of the first surprise otherwise, and UNSUPPORTED when this kernel or build has no confinement. */

@@ -23,7 +23,7 @@
 #include "server/settings.h"
 #include "server/space.h"
 #include "server/waiters.h"
-#include "sink/http_sink.h"
+#include "sink/http/http_sink.h"
 #include "store/committer.h"
 #include "wire/address.h"
 

@@ -5,7 +5,7 @@
 #include "protocol/datasource_form.h"
 #include "server/daemon.h"
 #include "server/logs.h"
-#include "sink/database_place.h"
+#include "sink/database/database_place.h"
 
 enum { CHECK_MS = 10000 };
 

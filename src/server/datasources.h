@@ -1,11 +1,11 @@
 /* Datasources as the API knows them: definitions of the engine (model/definition.h), and what the book of
- * connections (sink/datasource.h) has to know of each. The definition is what is durable; the book follows
- * it. One thread: the loop's. */
+ * connections (sink/database/datasource.h) has to know of each. The definition is what is durable; the book
+ * follows it. One thread: the loop's. */
 #ifndef SERVER_DATASOURCES_H
 #define SERVER_DATASOURCES_H
 
 #include "model/definition.h"
-#include "sink/datasource.h"
+#include "sink/database/datasource.h"
 
 struct daemon;
 

@@ -13,7 +13,7 @@
 #include "engine/engine.h"
 #include "server/logs.h"
 #include "server/signing_secret.h"
-#include "sink/http_sink.h"
+#include "sink/http/http_sink.h"
 
 struct holder {
     char name[LIMIT_TOPIC_BYTES + 1];

@@ -12,7 +12,7 @@
 
 #include "net/loop.h"
 #include "server/endpoint_secrets.h"
-#include "sink/http_sink.h"
+#include "sink/http/http_sink.h"
 
 struct world {
     struct loop *loop;

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "server/logs.h"
-#include "sink/http_sink.h"
+#include "sink/http/http_sink.h"
 
 enum metric {
 #define LOG(id, name, level, sentence)

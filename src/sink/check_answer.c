@@ -1,7 +1,7 @@
 #include "sink/check_answer.h"
 
 #include "base/json.h"
-#include "sink/http_answer.h"
+#include "sink/http/http_answer.h"
 
 bool check_answer_is_for(const struct call *call) {
     return call->message == NULL && call->role == ROLE_FORWARD && slice_is(call->operation, "check");

@@ -1,4 +1,4 @@
-"""G8, CP16, CP17: check-backs against a real PostgreSQL and a real MariaDB. The cases are in src/sink/datasource_pg_peer_test.c and
+"""G8, CP16, CP17: check-backs against a real PostgreSQL and a real MariaDB. The cases are in src/sink/database/datasource_pg_peer_test.c and
 datasource_my_peer_test.c; here the servers are started, killed and restarted for it."""
 
 import os

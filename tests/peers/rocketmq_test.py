@@ -12,7 +12,7 @@ SENDER = os.path.join(ROOT, os.environ.get("BUILD", "build"), "test", "rocketmq_
 
 
 class Sending:
-    """The sender of src/sink/rocketmq_peer_test.c, and the file with what it calls done."""
+    """The sender of src/sink/rocketmq/rocketmq_peer_test.c, and the file with what it calls done."""
 
     def __init__(self, mq, topic, count, seconds=60, more="", user=""):
         self.directory = scratch()

@@ -1,5 +1,5 @@
-/* Bodies of messages and of what is said about deliveries: a complaint that names something, or a request
- * that keeps every promise of model/request.h. */
+/* Bodies of messages, of notifications, and of what is said about deliveries: a complaint that names
+ * something, or a request that keeps every promise of model/request.h. */
 #include "fuzz.h"
 
 #include <string.h>
@@ -7,6 +7,7 @@
 #include "base/limits.h"
 #include "protocol/delivery_form.h"
 #include "protocol/message_form.h"
+#include "protocol/notice_form.h"
 #include "wire/http1.h"
 #include "wire/sink_target.h"
 
@@ -16,6 +17,11 @@ static int judge(void *self, struct slice url, struct why *why) {
 }
 
 static bool has_datasource(void *self, struct slice name) {
+    (void)self;
+    return name.length % 3 != 2;
+}
+
+static bool has_endpoint(void *self, struct slice name) {
     (void)self;
     return name.length % 3 != 2;
 }
@@ -61,11 +67,41 @@ static void check_message(const struct transaction_request *q, struct arena *are
         check_half(q, arena);
 }
 
+static void check_notice(const struct transaction_request *q) {
+    const struct message_request *m = q->message;
+    FUZZ_CHECK(q->mode == MODE_NOTICE && m != NULL && q->branch_count == 1);
+    FUZZ_CHECK(q->gid.length == 0 || submission_is_gid(q->gid));
+    FUZZ_CHECK(slice_equal(q->branches[0].id, m->only));
+    FUZZ_CHECK(m->head.topic.length >= 1 && m->head.topic.length <= NOTICE_EVENT_BYTES);
+    FUZZ_CHECK(m->head.key.length <= LIMIT_KEY_BYTES);
+    FUZZ_CHECK(m->schedule_count >= 1 && m->schedule_count <= LIMIT_ATTEMPTS);
+    for (size_t i = 0; i < m->schedule_count; i++)
+        FUZZ_CHECK(m->schedule_ms[i] <= NOTICE_WAIT_MS_MAX);
+    FUZZ_CHECK(m->success_http == 0 || (m->success_http >= 200 && m->success_http <= 299));
+    FUZZ_CHECK(m->success_body.length <= NOTICE_SUCCESS_BYTES);
+    FUZZ_CHECK(q->deadline_ms >= 60000);
+}
+
+static void read_as_notice(struct slice body, const struct submission_options *options, struct arena *arena) {
+    struct transaction_request q;
+    struct transaction_request again;
+    struct problem problem;
+    memset(&problem, 0, sizeof problem);
+    if (notice_form_decode(body, options, arena, &q, &problem) != 0) {
+        check_problem(&problem);
+        return;
+    }
+    check_notice(&q);
+    FUZZ_CHECK(notice_form_decode(body, options, arena, &again, &problem) == 0);
+    FUZZ_CHECK(memcmp(q.fingerprint, again.fingerprint, 32) == 0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static const struct submission_options common = {
         .namespace_name = { "default", 7 },
         .call_timeout_ms = 5000,
         .judge = judge,
+        .has_endpoint = has_endpoint,
     };
     static const struct message_options options = { .common = &common, .has_datasource = has_datasource };
     struct slice body = slice_of((const char *)data, size);
@@ -83,6 +119,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         FUZZ_CHECK(message_form_decode(body, &options, &arena, &again, &problem) == 0);
         FUZZ_CHECK(memcmp(q.fingerprint, again.fingerprint, 32) == 0);
     }
+    read_as_notice(body, &common, &arena);
     for (int act = 0; act < DELIVERY_ACT_COUNT; act++) {
         if (delivery_form_decode(body, (enum delivery_act)act, &arena, &command, &problem) != 0)
             check_problem(&problem);

@@ -251,12 +251,19 @@ const struct command *command_find(int argc, char **argv, int *at) {
     return NULL;
 }
 
-const char *command_nearest(const char *word) {
+static bool is_of_group(const struct command *c, const char *group) {
+    size_t length = strlen(group);
+    return strncmp(c->name, group, length) == 0 && c->name[length] == ' ';
+}
+
+const char *command_nearest(const char *group, const char *word) {
     const char *names[2 * COMMANDS_MAX];
     const char *whole[2 * COMMANDS_MAX];
     size_t count = 0;
     for (const struct command *c = command_table; c->name != NULL && count + 2 <= 2 * COMMANDS_MAX; c++) {
         const char *space = strchr(c->name, ' ');
+        if (group != NULL && !is_of_group(c, group))
+            continue;
         names[count] = c->name;
         whole[count++] = c->name;
         names[count] = space == NULL ? c->name : space + 1;

@@ -44,8 +44,8 @@ extern const struct flag command_global_flags[];
 
 /* The command that the words at argv[at] name ("tx" "show"), moving *at past them; NULL when none. */
 const struct command *command_find(int argc, char **argv, int *at);
-/* The group's or the command's name nearest to a word, or NULL. */
-const char *command_nearest(const char *word);
+/* The group's or the command's name nearest to a word, or NULL. group: only its commands; NULL: all. */
+const char *command_nearest(const char *group, const char *word);
 
 /* Help for everything, for a group ("tx"), or for one command. */
 void command_help(struct buffer *to);

@@ -82,11 +82,12 @@ static int no_command(struct cli *cli, int argc, char **argv, int at) {
         return at + 1 >= argc && !flags_has(&cli->flags, "help") ? EXIT_USAGE : EXIT_DONE;
     }
     buffer_done(&text);
-    const char *word = group ? argv[at + 1] : argv[at], *nearest = command_nearest(word);
-    return cli_fail(cli, EXIT_USAGE, "there is no command \"%s%s%s\"%s%s%s; settle --help lists them",
+    const char *word = group ? argv[at + 1] : argv[at],
+               *nearest = command_nearest(group ? argv[at] : NULL, word);
+    return cli_fail(cli, EXIT_USAGE, "there is no command \"%s%s%s\"%s%s%s; settle %s%s--help lists them",
                     argv[at], group ? " " : "", group ? word : "",
                     nearest == NULL ? "" : " (did you mean \"settle ", nearest == NULL ? "" : nearest,
-                    nearest == NULL ? "" : "\"?)");
+                    nearest == NULL ? "" : "\"?)", group ? argv[at] : "", group ? " " : "");
 }
 
 int dispatch(int argc, char **argv) {

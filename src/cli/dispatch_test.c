@@ -26,6 +26,9 @@ static void help_and_usage(void **state) {
     assert_int_equal(run("nonsense", NULL), 2);
     assert_int_equal(run("tx", "shwo", "g", NULL), 2);
     assert_non_null(strstr(errors, "did you mean \"settle tx show\""));
+    assert_int_equal(run("endpoint", "add", "shop", NULL), 2);
+    assert_null(strstr(errors, "settle ds add"));
+    assert_non_null(strstr(errors, "settle endpoint --help lists them"));
     assert_int_equal(run("tx", "show", NULL), 2);
     assert_int_equal(run("tx", "show", "a", "b", NULL), 2);
     assert_int_equal(run("tx", "list", "-o", "yaml", NULL), 2);

@@ -101,9 +101,11 @@ static void commands_are_found(void **state) {
     assert_null(command_find(3, argv, &at));
     at = 0;
     assert_null(command_find(1, argv, &at));
-    assert_string_equal(command_nearest("stauts"), "status");
-    assert_string_equal(command_nearest("shwo"), "tx show");
-    assert_null(command_nearest("qqqqqqqqq"));
+    assert_string_equal(command_nearest(NULL, "stauts"), "status");
+    assert_string_equal(command_nearest(NULL, "shwo"), "tx show");
+    assert_string_equal(command_nearest("tx", "shwo"), "tx show");
+    assert_null(command_nearest("sub", "qqqqqqqqq"));
+    assert_null(command_nearest(NULL, "qqqqqqqqq"));
 }
 
 /* The table feeds help, completion and the reference, so it must be whole. */

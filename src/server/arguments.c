@@ -118,8 +118,8 @@ static void print_version(FILE *stream, struct argp_state *state) {
     const char *rabbitmq = rabbitmq_sink_library();
     const char *kafka = kafka_sink_library();
     fprintf(stream, "settled " SETTLE_VERSION "\nstores: embedded (SQLite)\nTLS: OpenSSL\n");
-    fprintf(stream, "sinks: HTTP, RabbitMQ (%s), Kafka (%s)\n", rabbitmq == NULL ? "not built in" : rabbitmq,
-            kafka == NULL ? "not built in" : kafka);
+    fprintf(stream, "sinks: HTTP, STOMP, RocketMQ, RabbitMQ (%s), Kafka (%s)\n",
+            rabbitmq == NULL ? "not built in" : rabbitmq, kafka == NULL ? "not built in" : kafka);
 }
 
 static int set_flag(struct settings *s, const char *name, const char *text, struct why *why) {
@@ -151,7 +151,8 @@ int arguments_parse(struct arguments *out, int count, char **words) {
     struct argp parser = {
         .options = options,
         .parser = take_flag,
-        .doc = "settled: a distributed transaction manager for sagas and TCC.\v"
+        .doc = "settled: a distributed transaction manager for sagas, TCC, reliable messages and "
+               "notifications.\v"
                "Settings come from the file, then SETTLED_ variables, then flags; later ones win.",
     };
     memset(out, 0, sizeof *out);

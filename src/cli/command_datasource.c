@@ -7,7 +7,7 @@
 #define DATASOURCES "/v1/datasources"
 
 static const struct listing_column datasource_columns[] = {
-    { "NAME", NULL, "name", NULL },       { "URL", NULL, "url", NULL }, { "BY", NULL, "by", NULL },
+    { "NAME", NULL, "name", NULL },       { "TO", NULL, "to", NULL }, { "BY", NULL, "by", NULL },
     { "CHANGED", NULL, "changed", NULL }, { NULL, NULL, NULL, NULL },
 };
 

@@ -2,14 +2,11 @@
 
 import json
 
-from kit import Skip, Status, contains, equal, eventually, need, run_settle, shared_daemon, shared_site
+from kit import Status, contains, equal, eventually, need, run_settle, shared_daemon, shared_site
 
 
 def daemon():
-    d = shared_daemon("cli-notice", auth=True)
-    if d.get("/v1/endpoints").status == 404:
-        raise Skip("this settled serves no endpoints")
-    return d
+    return shared_daemon("cli-notice", auth=True)
 
 
 def settle(*arguments, **more):

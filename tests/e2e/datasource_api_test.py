@@ -4,7 +4,7 @@ import os
 import re
 import sqlite3
 
-from kit import Daemon, ROOT, equal, eventually, need, problem, scratch, shared_daemon, shared_site
+from kit import Daemon, ROOT, equal, eventually, need, problem, run_settle, scratch, shared_daemon, shared_site
 
 
 def marker_table():
@@ -122,3 +122,21 @@ def test_one_that_the_settings_refuse_later_is_not_connected_to():
     problem(shop.daemon.post("/v1/datasources/pay/check"), 409, "conflict", "datasource.directories")
     eventually(lambda: shop.daemon.message("m").get("check", {}).get("attempts", 0) >= 2)
     equal(shop.daemon.message("m")["status"], "half")
+
+
+def test_the_command_looks_at_them_too():
+    shop = Shop()
+
+    def settle(*arguments):
+        return run_settle("ds", *arguments, daemon=shop.daemon)
+
+    added = settle("add", "pay", f"sqlite:{shop.path}")
+    equal(added.returncode, 0, added)
+    need("marker" in added.stdout and "ok" in added.stdout, added.stdout)
+    need(f"sqlite:{shop.path}" in settle("list").stdout, settle("list"))
+    away = settle("add", "away", "postgresql://settle@127.0.0.1:1/shop")
+    equal(away.returncode, 1, away)
+    need("refused" in away.stdout, away.stdout)
+    equal(settle("check", "pay").returncode, 0)
+    equal(settle("delete", "away", "--yes", "--reason", "moved").returncode, 0)
+    need("away" not in settle("list").stdout, settle("list"))

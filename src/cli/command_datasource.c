@@ -24,7 +24,7 @@ static const struct listing_column finding_columns[] = {
 
 int command_ds_list(struct cli *cli) {
     struct listing listing = { .columns = datasource_columns,
-                               .shown = "NAME,URL,CHANGED,BY",
+                               .shown = "NAME,TO,CHANGED,BY",
                                .name = "name",
                                .all = flags_has(&cli->flags, "all"),
                                .empty = "no datasources; settle ds add NAME URL" };

@@ -22,6 +22,11 @@ const struct flag command_global_flags[] = {
 
 const struct flag no_flags[] = { { NULL, NULL, NULL, 0 } };
 
+const struct flag pace_flags[] = {
+    { "rate", "N", "at most so many in a second, so that whoever comes back is not run over", 0 },
+    { NULL, NULL, NULL, 0 },
+};
+
 const struct flag demo_flags[] = {
     { "fail", "SERVICE",
       "order, stock, points, car, hotel or charge refuses; warehouse is closed for a while", 0 },

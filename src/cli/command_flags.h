@@ -6,6 +6,7 @@
 #include "cli/flags.h"
 
 extern const struct flag no_flags[];
+extern const struct flag pace_flags[];
 extern const struct flag demo_flags[];
 extern const struct flag watch_flags[];
 extern const struct flag list_flags[];

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cli/command_list.h"
+#include "cli/intake.h"
 #include "cli/letter.h"
 #include "cli/moment.h"
 #include "cli/occurrence.h"
@@ -312,23 +313,28 @@ int command_notify_send(struct cli *cli) {
     return code;
 }
 
-static int act(struct cli *cli, const char *verb, const char *what, bool asks) {
+static int retry(struct cli *cli, const char *id, const void *argument) {
     struct errand errand;
-    const char *reason = NULL;
-    char question[256];
-    snprintf(question, sizeof question, "%s %.128s", what, cli_word(cli, 0));
-    int code = asks ? cli_consent(cli, question, true, &reason) : cli_reason(cli, question, &reason);
-    if (code != 0)
-        return code;
-    errand_begin(&errand, cli, NOTIFICATIONS, cli_word(cli, 0), verb);
-    errand_put_reason(&errand, reason);
+    errand_begin(&errand, cli, NOTIFICATIONS, id, "/retry");
+    errand_put_reason(&errand, argument);
     return errand_run(&errand, "POST");
 }
 
 int command_notify_retry(struct cli *cli) {
-    return act(cli, "/retry", "Try again now", false);
+    const char *reason = NULL;
+    int code = cli_reason(cli, "Try again now", &reason);
+    return code == 0 ? intake_each(cli, retry, reason) : code;
 }
 
 int command_notify_cancel(struct cli *cli) {
-    return act(cli, "/cancel", "Give up the notification", true);
+    struct errand errand;
+    const char *reason = NULL;
+    char question[256];
+    snprintf(question, sizeof question, "Give up the notification %.128s", cli_word(cli, 0));
+    int code = cli_consent(cli, question, true, &reason);
+    if (code != 0)
+        return code;
+    errand_begin(&errand, cli, NOTIFICATIONS, cli_word(cli, 0), "/cancel");
+    errand_put_reason(&errand, reason);
+    return errand_run(&errand, "POST");
 }

@@ -135,7 +135,7 @@ const struct command command_table[] = {
     { "dlq replay", "DELIVERY...", "deliver again, with fresh patience",
       "settle dlq replay pay-88~warehouse --reason \"fixed in 2.1\"\n"
       "settle dlq list --subscription warehouse --all -o gid | settle dlq replay - --reason \"fixed in 2.1\"",
-      no_flags, command_dlq_replay, 1, 32, WORDS_DEAD },
+      pace_flags, command_dlq_replay, 1, 32, WORDS_DEAD },
     { "dlq edit", "DELIVERY [FILE]", "send something else instead: a new message, linked to the old one",
       "settle dlq edit pay-88~warehouse --body '{\"sku\":\"A2\"}' --yes --reason \"A1 was renamed\"",
       edit_flags, command_dlq_edit, 1, 2, WORDS_DEAD },
@@ -172,8 +172,10 @@ const struct command command_table[] = {
       command_notify_show, 1, 1, WORDS_NOTICE },
     { "notify events", "ID", "everything that happened to a notification",
       "settle notify events ntf_7 --follow", stream_flags, command_notify_events, 1, 1, WORDS_NOTICE },
-    { "notify retry", "ID", "try again now", "settle notify retry ntf_7 --reason \"hook is back\"", no_flags,
-      command_notify_retry, 1, 1, WORDS_NOTICE },
+    { "notify retry", "ID...", "try again now; what is over is sent anew",
+      "settle notify retry ntf_7 --reason \"hook is back\"\n"
+      "settle endpoint missed crm --all -o gid | settle notify retry - --rate 20 --reason \"hook is back\"",
+      pace_flags, command_notify_retry, 1, 32, WORDS_NOTICE },
     { "notify cancel", "ID", "give a notification up",
       "settle notify cancel ntf_7 --yes --reason \"sent by mail\"", no_flags, command_notify_cancel, 1, 1,
       WORDS_NOTICE },

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define STEP_BYTES (64 * 1024)
@@ -27,21 +28,37 @@ int intake_read(struct cli *cli, const char *name, const char *what, struct buff
     return got < 0 ? cli_fail(cli, EXIT_USAGE, "%s: %s", standard ? "stdin" : name, strerror(problem)) : 0;
 }
 
-static int each_line(struct cli *cli, struct buffer *text,
-                     int (*act)(struct cli *cli, const char *name, const void *argument),
-                     const void *argument) {
+struct round {
+    struct cli *cli;
+    int (*act)(struct cli *cli, const char *name, const void *argument);
+    const void *argument;
+    long rate; /* 0: as fast as it goes */
+    bool begun;
+};
+
+static int one(struct round *r, const char *name) {
+    if (r->rate > 0 && r->begun) {
+        struct timespec pause = { .tv_sec = r->rate == 1,
+                                  .tv_nsec = r->rate == 1 ? 0 : 1000000000 / r->rate };
+        nanosleep(&pause, NULL);
+    }
+    r->begun = true;
+    return r->act(r->cli, name, r->argument);
+}
+
+static int each_line(struct round *r, struct buffer *text) {
     int result = 0;
     char *line, *end;
     buffer_add_byte(text, '\0');
     if (buffer_failed(text))
-        return cli_fail(cli, EXIT_USAGE, "stdin has too many names");
+        return cli_fail(r->cli, EXIT_USAGE, "stdin has too many names");
     for (line = text->at; *line != '\0'; line = end) {
         end = line + strcspn(line, "\r\n");
         if (*end != '\0')
             *end++ = '\0';
         if (*line == '\0')
             continue;
-        int code = act(cli, line, argument);
+        int code = one(r, line);
         result = result == 0 ? code : result;
     }
     return result;
@@ -49,7 +66,10 @@ static int each_line(struct cli *cli, struct buffer *text,
 
 int intake_each(struct cli *cli, int (*act)(struct cli *cli, const char *name, const void *argument),
                 const void *argument) {
-    int result = 0;
+    struct round round = { .cli = cli, .act = act, .argument = argument };
+    int result = cli_number(cli, "rate", 1, INTAKE_RATE_MAX, 0, &round.rate);
+    if (result != 0)
+        return result;
     for (size_t i = 0; cli_word(cli, i) != NULL; i++) {
         int code;
         if (strcmp(cli_word(cli, i), "-") == 0) {
@@ -57,10 +77,10 @@ int intake_each(struct cli *cli, int (*act)(struct cli *cli, const char *name, c
             buffer_init(&text, INTAKE_BYTES);
             code = intake_read(cli, "-", "names, one to a line,", &text);
             if (code == 0)
-                code = each_line(cli, &text, act, argument);
+                code = each_line(&round, &text);
             buffer_done(&text);
         } else {
-            code = act(cli, cli_word(cli, i), argument);
+            code = one(&round, cli_word(cli, i));
         }
         result = result == 0 ? code : result;
     }

@@ -63,7 +63,7 @@ struct slice publish(struct step *s, uint8_t mode, const struct message_request 
     struct event birth = { .kind = EVENT_SUBMIT, .now_ms = s->event->now_ms, .random = s->event->random };
     struct seat *seat = submit_create(s->engine, &birth, &q);
     assert(seat != NULL); /* what was accepted goes on whatever it takes: without memory settled stops */
-    seat->origin_batch = s->seat->origin_batch;
+    seat->origin_batch = s->seat == NULL ? 0 : s->seat->origin_batch; /* of history: long durable */
     struct reply reply = s->effects->reply;
     submit_begin(s->engine, &birth, s->effects, seat);
     s->effects->reply = reply; /* nobody asked for it */

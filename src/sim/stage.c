@@ -254,6 +254,11 @@ static int resume(struct stage *s, struct slice line, struct slice rest) {
     return simple(s, EVENT_RESUME, line);
 }
 
+static int again(struct stage *s, struct slice line, struct slice rest) {
+    (void)rest;
+    return simple(s, EVENT_AGAIN, line);
+}
+
 static int nudge(struct stage *s, struct slice line, struct slice rest) {
     struct event event = { .kind = EVENT_RETRY, .role = ROLE_COUNT, .who = SLICE("ann") };
 
@@ -684,6 +689,7 @@ static const struct command commands[] = {
     { "nack", nack },           { "replay", replay },
     { "discard", discard },     { "edit", edit },
     { "pull", pull },           { "owed", owed },
+    { "again", again },
 };
 
 int stage_command(struct stage *s, struct slice line, struct slice rest) {

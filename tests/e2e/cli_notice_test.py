@@ -1,6 +1,7 @@
 """The settle command speaks of endpoints, notifications, and what a transaction sends (ux.md (c))."""
 
 import json
+import time
 
 from kit import Status, contains, equal, eventually, need, run_settle, shared_daemon, shared_site
 
@@ -53,6 +54,21 @@ def test_retry_and_cancel():
     code(settle("notify", "retry", s.gid("b"), "--reason", "hook is back"), 0)
     eventually(lambda: json.loads(settle("notify", "show", s.gid("b"), "-o", "json").stdout)["status"] == "delivered", 5)
     code(settle("notify", "show", s.gid("nobody")), 3)
+
+
+def test_what_was_missed_is_sent_anew_at_a_rate():
+    s = shared_site()
+    s.on("back", 503)
+    for what in ("m1", "m2", "m3"):
+        code(settle("notify", "send", endpoint(s, "back"), "x", "--id", s.gid(what), "--schedule", "0s", "--wait", "5s"), 10)
+    missed = code(settle("endpoint", "missed", s.gid("back"), "--all", "-o", "gid"), 0).stdout
+    equal(sorted(missed.split()), [s.gid(what) for what in ("m1", "m2", "m3")])
+    s.on("back", 200)
+    before, begin = len(s.calls("back")), time.monotonic()
+    code(settle("notify", "retry", "-", "--rate", "4", "--reason", "hook is back", stdin=missed), 0)
+    need(time.monotonic() - begin >= 0.5, "three at four a second take half a second at least")
+    eventually(lambda: len(s.calls("back")) == before + 3, 5)
+    code(settle("notify", "retry", s.gid("m1"), "--rate", "0"), 2)
 
 
 def test_endpoints_are_switched_and_get_a_secret():

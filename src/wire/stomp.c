@@ -172,7 +172,7 @@ static int find_end(struct stomp_frame *f, struct slice input, size_t *end) {
 }
 
 int stomp_frame_decode(struct stomp_frame *f, struct slice input, size_t *taken) {
-    size_t end;
+    size_t end = 0;
     int code = 0;
     if (f->scanned == 0) {
         size_t beats = measure_beats(input);

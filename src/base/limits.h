@@ -29,12 +29,15 @@
 #define LIMIT_TOPIC_BYTES 128 /* like a gid: it stands in URLs and headers */
 #define LIMIT_KEY_BYTES 256   /* an ordering key, a notification's ref */
 #define LIMIT_MESSAGE_HEADERS 16
-#define LIMIT_MESSAGE_HEADER_BYTES 4096    /* names and values together: common servers take heads of 8 KiB */
-#define LIMIT_OUTGOING 64                  /* messages and notifications of one transaction */
-#define LIMIT_ATTEMPTS 64                  /* entries of a notification's schedule */
-#define LIMIT_DEFINITIONS 10000            /* topics, subscriptions, endpoints and datasources together */
-#define LIMIT_CONCURRENCY 1000             /* deliveries of one subscription at a time */
-#define LIMIT_PULL 1000                    /* deliveries in one pull */
+#define LIMIT_MESSAGE_HEADER_BYTES 4096 /* names and values together: common servers take heads of 8 KiB */
+#define LIMIT_OUTGOING 64               /* messages and notifications of one transaction */
+#define LIMIT_ATTEMPTS 64               /* entries of a notification's schedule */
+#define LIMIT_DEFINITIONS 10000         /* topics, subscriptions, endpoints and datasources together */
+#define LIMIT_CONCURRENCY 1000          /* deliveries of one subscription at a time */
+#define LIMIT_TOPIC_SUBSCRIPTIONS                                                           \
+    1000                /* of one topic: a message is delivered in one batch to all of them \
+                         */
+#define LIMIT_PULL 1000 /* deliveries in one pull */
 #define LIMIT_PULL_BYTES (4 * 1024 * 1024) /* of their bodies; one is always given */
 #define LIMIT_LEASE_MS 43200000            /* 12 h: how long a pulled delivery may be kept without an ack */
 #define LIMIT_DEFINITION_BYTES 16384

@@ -161,10 +161,14 @@ void set_aside(struct step *s) {
 }
 
 void note_gone_and_roll_back(struct step *s) {
-    struct channel *c = parcel_of(s->seat, s->branch)->channel;
+    const struct parcel *p = parcel_of(s->seat, s->branch);
+    struct channel *c = p->channel;
+    /* The address that is gone may have been changed while the call was out. */
+    bool current =
+        p->version == NULL || slice_equal(p->version->definition.outlet.url, channel_outlet(c)->url);
     note(s);
     put_decision(s, DECISION_ROLLBACK, CAUSE_REFUSED);
-    if (!c->version->definition.paused && c->thing.id != 0)
+    if (current && !c->version->definition.paused && c->thing.id != 0)
         (void)channel_pause(s->engine, s->event, s->effects, c, true, SLICE("it answered 410: gone"));
 }
 

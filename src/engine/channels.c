@@ -177,6 +177,15 @@ static int put_version(struct engine *e, const struct event *event, struct effec
     return 0;
 }
 
+static size_t count_subscribers(const struct engine *e, struct slice topic) {
+    const struct channel *c = NULL;
+    size_t count = 0;
+    while ((c = engine_channel_next(e, c)) != NULL)
+        count += c->version->definition.kind == DEFINITION_SUBSCRIPTION && c->thing.id != 0 &&
+                 slice_equal(c->version->definition.outlet.topic, topic);
+    return count;
+}
+
 static void define(struct engine *e, const struct event *event, struct effects *effects) {
     static const char *const acts[DEFINITION_KIND_END] = {
         [DEFINITION_TOPIC] = "define topic",
@@ -193,6 +202,12 @@ static void define(struct engine *e, const struct event *event, struct effects *
     }
     if (!known && e->channel_count >= LIMIT_DEFINITIONS) {
         answer(effects, REPLY_FULL, NULL, SLICE("definitions"));
+        return;
+    }
+    bool joins = !known || !slice_equal(c->version->definition.outlet.topic, d.outlet.topic);
+    if (d.kind == DEFINITION_SUBSCRIPTION && joins &&
+        count_subscribers(e, d.outlet.topic) >= LIMIT_TOPIC_SUBSCRIPTIONS) {
+        answer(effects, REPLY_FULL, NULL, SLICE("subscriptions"));
         return;
     }
     d.at_ms = event->now_ms;

@@ -125,9 +125,20 @@ void discard_delivery(struct step *s) {
 }
 
 /* The original stays as it was and says what replaced it; the new message is for this subscription alone. */
+/* Something new on an operator's word is refused where a client's would be. True: answered. */
+static bool is_refused(struct step *s, uint8_t mode, const struct message_request *m) {
+    struct transaction_request q = { .mode = mode, .message = m };
+    struct slice limit;
+    uint8_t refusal = submit_refusal(s->engine, &q, &limit);
+    if (refusal != 0)
+        answer(s, refusal, limit);
+    return refusal != 0;
+}
+
 void edit_delivery(struct step *s) {
     const struct operation *o = find_delivery(s);
-    if (o == NULL || !give_up(s, o, s->event->text))
+    struct message_request with_body = { .body = s->event->body };
+    if (o == NULL || is_refused(s, MODE_MESSAGE, &with_body) || !give_up(s, o, s->event->text))
         return;
     char origin[16 + LIMIT_GID_BYTES + LIMIT_BRANCH_ID_BYTES];
     struct buffer text = { .at = origin, .capacity = sizeof origin, .max = sizeof origin };
@@ -155,6 +166,13 @@ void notify_again(struct step *s) {
         answer(s, REPLY_NOT_ALLOWED, SLICE("only a notification is sent again"));
         return;
     }
+    const struct channel *c = channel_find(s->engine, DEFINITION_ENDPOINT, t->message->only);
+    if (c == NULL || c->thing.id == 0) {
+        answer(s, REPLY_NOT_ALLOWED, SLICE("its endpoint is not defined any more"));
+        return;
+    }
+    if (is_refused(s, MODE_NOTICE, t->message))
+        return;
     buffer_add_format(&text, "retry of %.*s", SLICE_PRINT(t->gid));
     struct message_request m = *t->message;
     m.origin = buffer_slice(&text);

@@ -64,10 +64,12 @@ static void start_owed(struct step *s) {
     struct transaction *t = s->transaction;
     uint8_t status = t->status;
     bool held[LIMIT_BRANCHES] = { false };
-    owed_hold(t, held);
+    bool undoes = t->message == NULL; /* a delivery is never undone, and there may be more of them */
+    if (undoes)
+        owed_hold(t, held);
     for (uint16_t i = 0; i < t->branch_count && t->status == status; i++)
         for (uint8_t role = 0; role < ROLE_COUNT && t->status == status; role++)
-            if (owed_may_start(t, &t->branches[i], role, held[i]))
+            if (owed_may_start(t, &t->branches[i], role, undoes && held[i]))
                 start(s, i, role);
 }
 

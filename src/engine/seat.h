@@ -321,6 +321,9 @@ void publish_refusal(struct step *s, const struct outlet *outlet);
 
 /* submit.c, command.c, arrival.c */
 struct seat *submit_create(struct engine *e, const struct event *event, const struct transaction_request *q);
+/* Whether limits.unfinished and limits.memory leave room for it: 0, or REPLY_FULL or REPLY_NO_MEMORY with the
+ * limit's name. */
+uint8_t submit_refusal(const struct engine *e, const struct transaction_request *q, struct slice *limit);
 void submit_begin(struct engine *e, const struct event *event, struct effects *effects, struct seat *seat);
 void submit_step(struct engine *e, const struct event *event, struct effects *effects);
 void command_step(struct engine *e, const struct event *event, struct effects *effects);

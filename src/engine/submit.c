@@ -93,12 +93,23 @@ void submit_begin(struct engine *e, const struct event *event, struct effects *e
     answer(effects, REPLY_ACCEPTED, s.transaction, SLICE_NONE);
 }
 
-static void begin(struct engine *e, const struct event *event, struct effects *effects) {
+uint8_t submit_refusal(const struct engine *e, const struct transaction_request *q, struct slice *limit) {
     if (e->figures.unfinished >= e->options.unfinished_max) {
-        answer(effects, REPLY_FULL, NULL, SLICE("limits.unfinished"));
+        *limit = SLICE("limits.unfinished");
+        return REPLY_FULL;
+    }
+    *limit = SLICE("limits.memory");
+    return has_memory(e, q) ? 0 : REPLY_NO_MEMORY;
+}
+
+static void begin(struct engine *e, const struct event *event, struct effects *effects) {
+    struct slice limit;
+    uint8_t refusal = submit_refusal(e, event->request, &limit);
+    if (refusal != 0) {
+        answer(effects, refusal, NULL, limit);
         return;
     }
-    struct seat *seat = has_memory(e, event->request) ? submit_create(e, event, event->request) : NULL;
+    struct seat *seat = submit_create(e, event, event->request);
     if (seat == NULL) {
         answer(effects, REPLY_NO_MEMORY, NULL, SLICE("limits.memory"));
         return;

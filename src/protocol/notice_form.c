@@ -55,6 +55,7 @@ static int read_schedule(struct form *f, const struct form_path *above, struct j
     uint32_t *waits = arena_take_array(f->arena, count, sizeof *waits);
     struct json_cursor cursor = json_cursor_of(value);
     struct json_value element;
+    uint64_t all_ms = 0;
     if (waits == NULL)
         return form_no_memory(f);
     for (size_t i = 0; json_element_next(&cursor, &element); i++) {
@@ -65,6 +66,12 @@ static int read_schedule(struct form *f, const struct form_path *above, struct j
         int failed = form_duration(f, &place, element, 0, NOTICE_WAIT_MS_MAX, &waits[i]);
         if (failed != 0)
             return failed;
+        all_ms += waits[i];
+    }
+    if (all_ms > NOTICE_SCHEDULE_MS) {
+        form_refuse(f, &path, value, PROBLEM_OVER_LIMIT, "all waits together are longer than 45 days");
+        PROBLEM_NOTE(f->problem, limit, SLICE("45d"));
+        return ERR_INVALID;
     }
     out->schedule_ms = waits;
     out->schedule_count = (uint16_t)count;

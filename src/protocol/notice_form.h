@@ -33,6 +33,7 @@ enum {
     [NOTICE_THEN] = { "then", FORM_STRING }, [NOTICE_TIMEOUT] = { "timeout", FORM_STRING }
 
 #define NOTICE_EVENT_BYTES LIMIT_TOPIC_BYTES
+#define NOTICE_SCHEDULE_MS 3888000000u /* all waits together: 45 days */
 #define NOTICE_SUCCESS_BYTES 256
 #define NOTICE_WAIT_MS_MAX 2592000000u /* 30 days */
 

@@ -90,6 +90,9 @@ static void put_parameters(struct json_writer *w, const struct route *r) {
         put_parameter(w, "Idempotency-Key", "header", false,
                       r->key == ROUTE_KEY_ONCE
                           ? "a repeat with the same key and body gets the same answer, without the secret"
+                      : r->key == ROUTE_KEY_MARK
+                          ? "a repeat with the same key and body gets the same deliveries, as far as their "
+                            "leases last"
                           : "a repeat with the same key and body gets the same answer");
     json_put_end(w);
 }
@@ -216,6 +219,10 @@ static void reference_route(const struct route *r, struct buffer *to) {
         buffer_add_text(to, " `Idempotency-Key`: stands for the id when the body names none.");
     if (r->key == ROUTE_KEY_ANSWER)
         buffer_add_text(to, " `Idempotency-Key`: the answer is remembered for 24 hours.");
+    if (r->key == ROUTE_KEY_MARK)
+        buffer_add_text(to,
+                        " `Idempotency-Key`: for 24 hours a repeat gets the same deliveries, as far as their "
+                        "leases last.");
     if (r->key == ROUTE_KEY_ONCE)
         buffer_add_text(
             to, " `Idempotency-Key`: the answer is remembered for 24 hours, without the secret in it.");

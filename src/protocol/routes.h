@@ -48,6 +48,7 @@ enum route_key {
     ROUTE_KEY_NONE,
     ROUTE_KEY_ANSWER,
     ROUTE_KEY_ONCE,
+    ROUTE_KEY_MARK,
     ROUTE_KEY_GID,
 };
 

@@ -1,7 +1,7 @@
 /* The API: a request that arrived is matched with its route, its sender with the route's role, and both with
  * the function that serves the route. What is common to all routes is here; the routes themselves are in
- * api_transactions.c, api_messages.c, api_deliveries.c, api_definitions.c, api_lists.c, api_streams.c,
- * api_admin.c, api_surface.c and api_store.c. */
+ * api_transactions.c, api_messages.c, api_notices.c (all three by way of api_things.c), api_deliveries.c,
+ * api_definitions.c, api_lists.c, api_streams.c, api_admin.c, api_surface.c and api_store.c. */
 #ifndef SERVER_API_H
 #define SERVER_API_H
 

@@ -45,6 +45,9 @@ void common_refuse_reply(struct visit *v, const struct reply *reply, const char 
         if (reply->kind == REPLY_FULL && slice_is(text, "definitions"))
             PROBLEM_SAY(&p, PROBLEM_QUOTA, "%d things are defined, as many as there may be",
                         LIMIT_DEFINITIONS);
+        else if (reply->kind == REPLY_FULL && slice_is(text, "subscriptions"))
+            PROBLEM_SAY(&p, PROBLEM_QUOTA, "the topic has %d subscriptions, as many as there may be",
+                        LIMIT_TOPIC_SUBSCRIPTIONS);
         else if (reply->kind == REPLY_FULL)
             PROBLEM_SAY(&p, PROBLEM_BUSY,
                         "%s transactions and messages are unfinished, as many as there may be",

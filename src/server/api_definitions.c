@@ -1,4 +1,4 @@
-/* Topics and subscriptions: defined, shown, paused, deleted.
+/* Topics, subscriptions, endpoints and datasources: defined, shown, paused, deleted.
  *
  * Where messages go is for operators to say, not only for admins: who deploys a service defines what it
  * subscribes to, and should not hold a token that can make tokens. Which hosts may be called at all is the
@@ -51,6 +51,11 @@ static uint8_t kind_of(const struct visit *v) {
 }
 
 /* --- as JSON --- */
+
+/* Figures count everything that is owed, also what may be taken back. */
+static void shows_all(struct visit *v) {
+    v->seal.shows = (struct id_range){ .first = 1, .last = UINT64_MAX };
+}
 
 static void put_figures(struct json_writer *w, const struct channel *c) {
     struct channel_figures f;
@@ -165,6 +170,7 @@ static const struct channel *find(struct visit *v) {
 
 static void answer_definition(struct visit *v, const struct channel *c, uint16_t status) {
     struct json_writer w;
+    shows_all(v);
     json_writer_init(&w, visit_scratch(v));
     put_definition(&w, v, c, true);
     visit_answer_sealed(v, status, json);
@@ -201,6 +207,7 @@ void api_definition_list(struct visit *v) {
     size_t count = collect(v, v->query.has_cursor ? v->query.cursor : 0, found, limit + 1);
     struct json_writer w;
     assert(limit < LIST_MAX);
+    shows_all(v);
     json_writer_init(&w, visit_scratch(v));
     json_put_object(&w, NULL);
     json_put_array(&w, "items");
@@ -241,6 +248,7 @@ void api_lanes(struct visit *v) {
     if (c == NULL)
         return;
     engine_channel_figures(c, &f);
+    shows_all(v);
     json_writer_init(&w, visit_scratch(v));
     json_put_object(&w, NULL);
     json_put_u64(&w, "lanes", f.lanes);
@@ -318,6 +326,17 @@ static void drop_secret(struct visit *v) {
         endpoint_secrets_unneed(d->endpoint_secrets, d->engine, slice_text(v->match.gid));
 }
 
+/* Its secret goes once the deletion is durable: after a crash before that the endpoint is there, and its
+ * receiver knows that secret. When the client has left meanwhile, the next start tidies up. */
+static void on_endpoint_deleted(struct driver_seal *seal) {
+    struct visit *v = CHAIN_OWNER(seal, struct visit, seal);
+    struct slice name = slice_text(v->match.gid);
+    const struct channel *c = engine_channel(v->daemon->engine, DEFINITION_ENDPOINT, name);
+    if (c == NULL || engine_channel_id(c) == 0)
+        endpoint_secrets_forget(v->daemon->endpoint_secrets, name);
+    exchange_send(&v->exchange);
+}
+
 static void answered(struct driver_ask *ask, const struct reply *reply) {
     struct visit *v = CHAIN_OWNER(ask, struct visit, ask);
     if (reply == NULL || reply->kind != REPLY_DEFINED)
@@ -331,12 +350,12 @@ static void answered(struct driver_ask *ask, const struct reply *reply) {
         return;
     }
     if (reply->event == EVENT_UNDEFINE) {
-        if (kind_of(v) == DEFINITION_ENDPOINT)
-            endpoint_secrets_forget(v->daemon->endpoint_secrets, slice_text(v->match.gid));
         if (kind_of(v) == DEFINITION_DATASOURCE)
             datasources_undefined(v->daemon, slice_text(v->match.gid));
         (void)visit_scratch(v);
         visit_answer_sealed(v, 204, NULL);
+        if (kind_of(v) == DEFINITION_ENDPOINT)
+            v->seal.open = on_endpoint_deleted;
         return;
     }
     const struct channel *c = engine_channel(v->daemon->engine, kind_of(v), slice_text(v->match.gid));

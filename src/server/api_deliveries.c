@@ -1,4 +1,6 @@
 /* Deliveries: pulled, acked and refused by consumers; replayed, edited and discarded by operators. */
+#include <string.h>
+
 #include "protocol/delivery_form.h"
 #include "protocol/render_message.h"
 #include "server/api.h"
@@ -23,11 +25,59 @@ static void answer_pulled(struct visit *v, const struct pulled *pulled, size_t c
 
 static void pulled(struct driver_ask *ask, const struct reply *reply);
 
+/* What a repeat is to find again: id and branch of each, not the bodies. */
+struct pulled_mark {
+    uint64_t transaction;
+    uint16_t branch;
+} __attribute__((packed));
+
+static void mark_pulled(struct visit *v, const struct pulled *pulled, size_t count) {
+    struct buffer mark;
+    buffer_init(&mark, LIMIT_PULL * sizeof(struct pulled_mark));
+    for (size_t i = 0; i < count; i++) {
+        struct pulled_mark one = { pulled[i].transaction->id, pulled[i].branch };
+        buffer_add(&mark, &one, sizeof one);
+    }
+    /* Where the turn has no room for it the key is simply not known later: a repeat takes others. */
+    if (buffer_failed(&mark) == 0)
+        (void)keyed_mark(v, buffer_slice(&mark));
+    buffer_done(&mark);
+}
+
+/* The deliveries that this key's first request took, as far as nobody else may have them. */
+static void answer_again(struct visit *v) {
+    struct json_writer w;
+    struct pulled_mark one;
+    struct parcel_view view;
+    keyed_say_replayed(v);
+    json_writer_init(&w, visit_scratch(v));
+    json_put_object(&w, NULL);
+    json_put_array(&w, "items");
+    for (size_t at = 0; at + sizeof one <= v->mark.length; at += sizeof one) {
+        memcpy(&one, v->mark.at + at, sizeof one);
+        const struct transaction *t = engine_by_id(v->daemon->engine, one.transaction);
+        const struct parcel *p = t == NULL || one.branch >= t->branch_count
+                                     ? NULL
+                                     : engine_parcel(v->daemon->engine, t, one.branch);
+        if (p == NULL)
+            continue;
+        engine_parcel_view(p, &view);
+        if (!view.out || view.lease_ms == 0)
+            continue;
+        visit_shows(v, t);
+        render_pulled(&w, t, one.branch, view.lease_ms);
+    }
+    json_put_end(&w);
+    json_put_end(&w);
+    visit_answer_sealed(v, 200, json);
+}
+
 static void woken(struct puller *p, bool time_is_up) {
     struct visit *v = CHAIN_OWNER(p, struct visit, part.pull.puller);
-    if (time_is_up)
+    if (time_is_up) {
+        mark_pulled(v, NULL, 0);
         answer_pulled(v, NULL, 0);
-    else
+    } else
         driver_ask(v->daemon->driver, &v->ask);
 }
 
@@ -54,8 +104,10 @@ static void pulled(struct driver_ask *ask, const struct reply *reply) {
         common_refuse_unasked(v);
     else if (reply->kind != REPLY_PULLED)
         common_refuse_reply(v, reply, "subscription");
-    else if (reply->pulled_count > 0 || !wait(v))
+    else if (reply->pulled_count > 0 || !wait(v)) {
+        mark_pulled(v, reply->pulled, reply->pulled_count);
         answer_pulled(v, reply->pulled, reply->pulled_count);
+    }
 }
 
 void api_pull(struct visit *v) {
@@ -63,6 +115,10 @@ void api_pull(struct visit *v) {
     struct problem p;
     if (delivery_form_decode(v->exchange.body, DELIVERY_PULL, &v->exchange.arena, &c, &p) != 0) {
         visit_refuse(v, &p);
+        return;
+    }
+    if (v->known) {
+        answer_again(v);
         return;
     }
     /* The leases could not be saved, and each would count as an attempt of somebody whom nobody called. */
@@ -168,6 +224,8 @@ void api_delivery_act(struct visit *v) {
         ask(v, EVENT_SHOW);
         return;
     }
+    if (id == ROUTE_EDIT && common_admit_new(v) != 0)
+        return;
     event->text = c.reason;
     event->not_done = c.refused;
     event->pause_ms = c.delay_ms;

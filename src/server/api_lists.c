@@ -95,6 +95,7 @@ static void put_deliveries(struct visit *v, const struct transaction *t) {
         if (!list_filter_takes(&v->query.filter, t, i, delivery_status(t, i, &stand)))
             continue;
         v->part.list.shown++;
+        visit_shows(v, t);
         render_delivery(&v->part.list.writer, t, i, &stand, false, SLICE_NONE);
     }
 }
@@ -190,7 +191,9 @@ static uint64_t approximate_total(const struct visit *v) {
 /* next: id of the last item looked at when there may be more, else 0. */
 static void finish(struct visit *v, uint64_t next) {
     struct json_writer *w = &v->part.list.writer;
-    uint64_t total = v->query.has_cursor || next != 0 ? approximate_total(v) : v->part.list.shown;
+    bool counted = v->match.route->id != ROUTE_MISSED; /* its reader may not know of others' */
+    uint64_t total =
+        counted && (v->query.has_cursor || next != 0) ? approximate_total(v) : v->part.list.shown;
     if (next != 0)
         add_link(v, next);
     if (is_audit(v)) {

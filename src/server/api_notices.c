@@ -61,7 +61,16 @@ void api_notice_act(struct visit *v) {
         things_ask(v, &notices, EVENT_SHOW);
         return;
     }
-    things_ask(v, &notices, v->match.route->id == ROUTE_NOTICE_CANCEL ? EVENT_ROLLBACK : EVENT_AGAIN);
+    if (v->match.route->id == ROUTE_NOTICE_CANCEL) {
+        things_ask(v, &notices, EVENT_ROLLBACK);
+        return;
+    }
+    /* One that is over is sent anew, and that is new work. */
+    const struct transaction *t =
+        engine_find(v->daemon->engine, STORED_NOTICE, v->namespace_name, v->ask.event.gid);
+    if ((t == NULL || status_is_final(t->status)) && common_admit_new(v) != 0)
+        return;
+    things_ask(v, &notices, EVENT_AGAIN);
 }
 
 /* A receiver sees its own list and nobody else's: its token bears the endpoint's name. */

@@ -55,7 +55,7 @@ static void answer_state(struct visit *v, const struct transaction *t) {
 static void woken(struct waiter *w, const struct transaction *t) {
     struct visit *v = CHAIN_OWNER(w, struct visit, waiter);
     if (t == NULL)
-        t = engine_find(v->daemon->engine, v->thing->kind, v->namespace_name, v->ask.event.gid);
+        t = engine_by_id(v->daemon->engine, v->waits_for);
     if (t != NULL)
         answer_state(v, t);
     else
@@ -66,6 +66,8 @@ static void woken(struct waiter *w, const struct transaction *t) {
  * may settled: the key is known from the act's batch on, and its repeat asks for the state. */
 static void answer_or_wait(struct visit *v, const struct transaction *t) {
     v->waiter.wake = woken;
+    v->waits_for = t->id;
+    visit_shows(v, t);
     if (v->query.wait_ms > 0 && !status_is_final(t->status) && !v->daemon->stopping &&
         (v->match.route->key == ROUTE_KEY_GID || keyed_mark(v, SLICE("")) == 0) &&
         waiters_add(&v->daemon->waiters, &v->waiter, t->id, v->query.wait_ms) == 0)

@@ -9,7 +9,7 @@
 #include "server/crash_point.h"
 
 enum {
-    MARK_BYTES_MAX = 256,
+    MARK_BYTES_MAX = 16384,
 };
 
 int keyed_read(struct visit *v, struct problem *p) {
@@ -183,6 +183,8 @@ void keyed_save(struct visit *v, uint16_t status, struct slice body) {
     bool worth = status < 300 || status == 409;
     if (v->key.length == 0 || v->replayed || v->match.route->key == ROUTE_KEY_GID || !worth)
         return;
+    if (v->match.route->key == ROUTE_KEY_MARK && v->known)
+        return; /* what was marked is all that is kept */
     int code = remember(v, status, body);
     if (code != 0)
         code = keyed_mark(v, SLICE(""));

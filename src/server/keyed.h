@@ -11,7 +11,8 @@
  * the answer, and the answer takes the mark's place when it is made. After a crash, or when the first client
  * went away, a repeat comes to the route with visit.known set and what it had marked in visit.mark: the route
  * finds out what became of the act, finishes it if need be, and answers. A route without marks sees known
- * only when its answer was too large for the turn of its act, with an empty mark: it answers what is there.
+ * only when its answer was too large for the turn of its act, with an empty mark: it answers what is there. A
+ * route with ROUTE_KEY_MARK keeps no answer beside its mark: its repeat is always rendered anew.
  *
  * A submit and a publish take their id from the key and have their own ways (server/api_transactions.c,
  * server/api_messages.c); here it is only asked whether the key made something of another kind.
@@ -29,7 +30,7 @@ int keyed_read(struct visit *v, struct problem *p);
  * whether the key once made a gid. Without a key: at once. */
 void keyed_enter(struct visit *v, void (*route)(struct visit *v));
 
-/* Make the key known in the gathering turn, before there is an answer. mark (at most 256 bytes, never a
+/* Make the key known in the gathering turn, before there is an answer. mark (at most 16 KiB, never a
  * secret) is what a repeat needs to know. Nothing to do without a key, or when it is known. ERR_MEMORY: not
  * known, do not act. */
 int keyed_mark(struct visit *v, struct slice mark);

@@ -5,7 +5,6 @@
 
 #include "base/digest.h"
 #include "net/random.h"
-#include "server/api_things.h"
 #include "server/crash_point.h"
 #include "server/keyed.h"
 #include "server/logs.h"
@@ -43,17 +42,35 @@ void visit_shows(struct visit *v, const struct transaction *t) {
         id_range_add(&v->seal.shows, t->id);
 }
 
+/* What the path of a question names, when it may be taken back itself; NULL: it names something else. */
+static const char *named(const struct visit *v) {
+    switch (v->match.route->id) {
+    case ROUTE_SHOW:
+    case ROUTE_TIMELINE:
+        return "transaction";
+    case ROUTE_MESSAGE_SHOW:
+    case ROUTE_MESSAGE_TIMELINE:
+        return "message";
+    case ROUTE_NOTICE_SHOW:
+    case ROUTE_NOTICE_TIMELINE:
+        return "notification";
+    case ROUTE_DELIVERY_SHOW:
+        return "delivery of message";
+    default:
+        return NULL;
+    }
+}
+
 void visit_taken_back(struct visit *v) {
     struct problem p;
     buffer_clear(&v->exchange.extra);
     v->answered = false;
     v->seal.shows = (struct id_range){ 0 };
-    if (v->match.route->method == ROUTE_METHOD_GET && v->match.gid[0] != '\0') {
-        PROBLEM_SAY(&p, PROBLEM_NOT_FOUND, "there is no %s %s",
-                    v->thing == NULL ? "transaction" : v->thing->word, v->match.gid);
+    if (named(v) != NULL) {
+        PROBLEM_SAY(&p, PROBLEM_NOT_FOUND, "there is no %s %s", named(v), v->match.gid);
     } else if (v->match.route->method == ROUTE_METHOD_GET) {
         PROBLEM_SAY(&p, PROBLEM_STORE_UNAVAILABLE,
-                    "the disk has no room for a transaction that the answer told of");
+                    "the disk has no room for something that the answer told of");
         p.retry_after_ms = 1000;
     } else {
         problem_init(&p, PROBLEM_DISK_FULL);

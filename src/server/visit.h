@@ -32,8 +32,9 @@ struct visit {
     void (*route)(struct visit *v); /* where to go on */
     void (*gone)(struct visit *v);  /* its connection broke: end what was begun for it; NULL: nothing was */
     bool answered;
-    bool may_view;             /* its token may read everything, not only what is its own */
-    bool accepted;             /* what was submitted is new */
+    bool may_view;      /* its token may read everything, not only what is its own */
+    bool accepted;      /* what was submitted is new */
+    uint64_t waits_for; /* id of the one whose end it waits for: not always the one that was asked about */
     const struct thing *thing; /* what is submitted or asked about: server/api_things.h */
     char who[ACCESS_NAME_BYTES + 1];
     struct driver_ask ask;

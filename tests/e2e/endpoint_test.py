@@ -287,3 +287,36 @@ def test_metrics():
     lines = d.get("/metrics").body.decode().splitlines()
     for line in ("settled_notifications_unfinished 3", 'settled_endpoint_owed{endpoint="off"} 3', 'settled_endpoint_disabled{endpoint="off"} 1'):
         need(line in lines, line)
+
+
+def test_a_changed_address_is_not_gone():
+    d, s = daemon(), shared_site()
+    name = s.gid("crm")
+    d.put(f"/v1/endpoints/{name}", {"url": s.url("old")})
+    gate = Gate(410)
+    s.on("old", gate)
+    d.post("/v1/notifications", {"endpoint": name, "event": "e", "schedule": ["0s"]})
+    eventually(lambda: s.calls("old"))
+    equal(d.put(f"/v1/endpoints/{name}", {"url": s.url("new")}).status, 200)
+    gate.open()
+    eventually(lambda: state(d, name)["owed"] == 0)
+    need(state(d, name)["enabled"], "the old address is gone, not the new one")
+    notify(d, name)
+
+
+def test_a_deletion_that_is_not_durable_leaves_the_secret():
+    d, s = Daemon().start(), shared_site()
+    secret = d.put("/v1/endpoints/crm", {"url": s.url("crm")}).json["secret"]
+    d.stop()
+    d.environment["SETTLE_CRASH"] = "batch-offered:1"
+    d.start()
+    try:
+        answer = d.delete("/v1/endpoints/crm").status
+    except OSError:
+        answer = None
+    equal(answer, None, "settled is gone before the deletion is durable")
+    d.wait_exit()
+    del d.environment["SETTLE_CRASH"]
+    d.start()
+    notify(d, "crm")
+    need(verified(secret, s.calls("crm")[0]), "signed with the secret that its receiver knows")

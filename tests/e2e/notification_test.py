@@ -495,3 +495,28 @@ def test_a_live_stream_ends_with_the_notification():
         reader.join(10)
         equal(reader.is_alive(), False, name)
         equal(seen, d.get(f"/v1/notifications/{s.gid(name)}/events").json["items"], "live or later, the words are the same")
+
+
+def test_retry_of_what_only_the_history_knows():
+    d, s = Daemon(settings={"limits": {"unfinished": 2}}).start(), shared_site()
+    endpoint(d, s.gid("crm"), s.url("crm"))
+    s.on("crm", 500)
+    notify(d, s, schedule=["0s"], wait="5s")
+    d.restart()
+    s.on("crm", Silence())
+    again = d.post(f"/v1/notifications/{s.gid('n')}/retry?wait=300ms", {"reason": "repaired"})
+    need(again.status == 202 and again.json["id"].startswith("ntf_") and again.json["status"] == "delivering", again)
+    equal(d.post(f"/v1/notifications/{s.gid('n')}/retry", {"reason": "once more"}).status, 200)
+    problem(d.post(f"/v1/notifications/{s.gid('n')}/retry", {"reason": "too many"}), 503, "busy", "2 ")
+    for i in d.get(f"/v1/notifications?endpoint={s.gid('crm')}&status=delivering,scheduled,retrying").json["items"]:
+        equal(d.post(f"/v1/notifications/{i['id']}/cancel", {"reason": "over"}).status, 200)
+    eventually(lambda: d.delete(f"/v1/endpoints/{s.gid('crm')}").status == 204)
+    problem(d.post(f"/v1/notifications/{s.gid('n')}/retry", {"reason": "whereto"}), 409, "conflict", "endpoint")
+
+
+def test_no_schedule_is_longer_than_it_can_be_kept():
+    d, s = daemon(), shared_site()
+    endpoint(d, s.gid("crm"), s.url("crm"))
+    body = {"endpoint": s.gid("crm"), "event": "e"}
+    problem(d.post("/v1/notifications", {**body, "schedule": ["7d"] * 7}), 422, "over-limit", "45 days")
+    equal(d.post("/v1/notifications", {**body, "schedule": ["7d"] * 6}).status, 201)

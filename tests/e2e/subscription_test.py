@@ -333,3 +333,42 @@ def test_a_million_owed_is_no_reason_to_wait():
     d.restart()
     shown = d.get("/v1/subscriptions/p").json
     equal((shown["owed"], shown["lanes"], shown["ready"]), (count, 7, 7), shown)
+
+
+def test_a_topic_with_as_many_subscriptions_as_there_may_be():
+    d, s = Daemon().start(), shared_site()
+    s.on("check", Status(200, {"status": "committed"}))
+    for i in range(1000):
+        equal(d.put(f"/v1/subscriptions/many-{i}", {"topic": "t", "pull": True}).status, 201)
+    problem(d.put("/v1/subscriptions/many-1000", {"topic": "t", "pull": True}), 429, "quota", "1000 subscriptions")
+    equal(d.put("/v1/subscriptions/many-7", {"topic": "t", "pull": True, "description": "changed"}).status, 200)
+    d.publish("t", 1, id="direct")
+    equal(d.post("/v1/messages", {"id": "half", "topic": "t", "state": "half", "check": {"http": s.url("check"), "after": "50ms"}}).status, 201)
+    eventually(lambda: d.message("half")["status"] == "committed")
+    for _ in range(2):
+        equal(d.get("/v1/subscriptions/many-999").json["owed"], 2)
+        d.kill()
+        d.start()
+    equal([i["message"] for i in d.pull("many-3")], ["direct", "half"])
+
+
+def test_a_keyed_pull_gets_the_same_deliveries_again():
+    d, s = Daemon().start(), shared_site()
+    d.subscribe("p", "t", ordered=False)
+    for i in range(6):
+        d.publish("t", "x" * 200000, id=f"m{i}")
+    key = {"Idempotency-Key": s.gid("key")}
+    first = d.post("/v1/subscriptions/p/pull", {"max": 4, "lease": "1m"}, headers=key)
+    equal(len(first.json["items"]), 4)
+    again = d.post("/v1/subscriptions/p/pull", {"max": 4, "lease": "1m"}, headers=key)
+    equal((again.headers.get("settle-replayed"), again.json), ("true", first.json))
+    d.post(f"/v1/deliveries/{first.json['items'][0]['id']}/ack", {})
+    left = d.post("/v1/subscriptions/p/pull", {"max": 4, "lease": "1m"}, headers=key).json["items"]
+    equal([i["id"] for i in left], [i["id"] for i in first.json["items"][1:]])
+    problem(d.post("/v1/subscriptions/p/pull", {"max": 5}, headers=key), 422, "key-reused")
+    equal(len(d.pull("p", max=10)), 2)
+    d.kill()
+    d.start()
+    after = d.post("/v1/subscriptions/p/pull", {"max": 4, "lease": "1m"}, headers=key)
+    equal((after.headers.get("settle-replayed"), after.json["items"]), ("true", []), "a restart ends leases")
+    eventually(lambda: len(d.pull("p", max=10)) > 0)

@@ -279,6 +279,8 @@ static int write_request(struct flight *f) {
     struct http_sink *s = f->sink;
     const struct signer *signer =
         f->call.signer.length == 0 ? NULL : signers_find(&s->signers, f->call.signer);
+    if (signer == NULL && f->call.signer.length > 0)
+        return ERR_NOT_FOUND; /* never signed with another's secret */
     return http_request_write(&s->out, &f->call, &f->url, signer == NULL ? s->secrets : signer->secrets,
                               signer == NULL ? s->secret_count : signer->count, loop_wall_ms(s->loop));
 }

@@ -340,6 +340,11 @@ const struct channel *engine_channel(const struct engine *e, uint8_t kind, struc
     return channel_find(e, kind, name);
 }
 
+const struct channel *engine_defined(const struct engine *e, uint8_t kind, struct slice name) {
+    const struct channel *c = channel_find(e, kind, name);
+    return c == NULL || c->thing.id == 0 ? NULL : c;
+}
+
 const struct channel *engine_channel_next(const struct engine *e, const struct channel *after) {
     const struct chain *link = after == NULL ? e->channels.next : after->channel.next;
     return link == &e->channels ? NULL : CHAIN_OWNER(link, const struct channel, channel);

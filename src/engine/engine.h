@@ -146,6 +146,8 @@ void engine_channel_figures(const struct channel *c, struct channel_figures *out
 const struct channel *engine_channel(const struct engine *e, uint8_t kind, struct slice name);
 const struct channel *engine_channel_next(const struct engine *e, const struct channel *after);
 const struct definition *engine_definition(const struct channel *c);
+/* The channel of what somebody defined and nobody deleted; NULL: there is none. */
+const struct channel *engine_defined(const struct engine *e, uint8_t kind, struct slice name);
 uint64_t engine_channel_id(const struct channel *c); /* grows with every new one; 0: nobody defined it */
 /* Whether a pull would get something. */
 bool engine_channel_has_ready(const struct engine *e, const struct channel *c);

@@ -159,9 +159,9 @@ static void put_definition(struct json_writer *w, const struct visit *v, const s
 
 /* The definition that the path names; NULL, and the visit is refused. */
 static const struct channel *find(struct visit *v) {
-    const struct channel *c = engine_channel(v->daemon->engine, kind_of(v), slice_text(v->match.gid));
+    const struct channel *c = engine_defined(v->daemon->engine, kind_of(v), slice_text(v->match.gid));
     struct problem p;
-    if (c != NULL && engine_channel_id(c) != 0)
+    if (c != NULL)
         return c;
     PROBLEM_SAY(&p, PROBLEM_NOT_FOUND, "there is no %s %s", definition_word(kind_of(v)), v->match.gid);
     visit_refuse_sealed(v, &p);
@@ -331,8 +331,7 @@ static void drop_secret(struct visit *v) {
 static void on_endpoint_deleted(struct driver_seal *seal) {
     struct visit *v = CHAIN_OWNER(seal, struct visit, seal);
     struct slice name = slice_text(v->match.gid);
-    const struct channel *c = engine_channel(v->daemon->engine, DEFINITION_ENDPOINT, name);
-    if (c == NULL || engine_channel_id(c) == 0)
+    if (engine_defined(v->daemon->engine, DEFINITION_ENDPOINT, name) == NULL)
         endpoint_secrets_forget(v->daemon->endpoint_secrets, name);
     exchange_send(&v->exchange);
 }
@@ -409,8 +408,7 @@ void api_definition_put(struct visit *v) {
     }
     if (kind_of(v) == DEFINITION_DATASOURCE && judge_datasource(v) != 0)
         return;
-    const struct channel *c = engine_channel(v->daemon->engine, kind_of(v), name);
-    v->part.definition.made = c == NULL || engine_channel_id(c) == 0;
+    v->part.definition.made = engine_defined(v->daemon->engine, kind_of(v), name) == NULL;
     if (v->part.definition.made && common_admit_new(v) != 0)
         return;
     if (kind_of(v) == DEFINITION_ENDPOINT && need_secret(v) != 0)

@@ -46,9 +46,7 @@ static const struct thing messages = {
 };
 
 static bool has_datasource(void *self, struct slice name) {
-    const struct daemon *d = self;
-    const struct channel *c = engine_channel(d->engine, DEFINITION_DATASOURCE, name);
-    return c != NULL && engine_channel_id(c) != 0;
+    return engine_defined(((struct daemon *)self)->engine, DEFINITION_DATASOURCE, name) != NULL;
 }
 
 void api_publish(struct visit *v) {

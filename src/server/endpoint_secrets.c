@@ -220,11 +220,6 @@ void endpoint_secrets_forget(struct endpoint_secrets *s, struct slice name) {
     holder_free(h);
 }
 
-static bool is_defined(const struct engine *e, struct slice name) {
-    const struct channel *c = engine_channel(e, DEFINITION_ENDPOINT, name);
-    return c != NULL && engine_channel_id(c) != 0;
-}
-
 int endpoint_secrets_match(struct endpoint_secrets *s, const struct engine *e, uint64_t now_ms,
                            struct why *why) {
     const struct channel *c = NULL;
@@ -245,7 +240,7 @@ int endpoint_secrets_match(struct endpoint_secrets *s, const struct engine *e, u
 }
 
 void endpoint_secrets_unneed(struct endpoint_secrets *s, const struct engine *e, struct slice name) {
-    if (!is_defined(e, name))
+    if (!engine_defined(e, DEFINITION_ENDPOINT, name))
         endpoint_secrets_forget(s, name);
 }
 

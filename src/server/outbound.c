@@ -259,8 +259,7 @@ void outbound_close(struct daemon *d) {
 }
 
 bool outbound_has_endpoint(void *self, struct slice name) {
-    const struct channel *c = engine_channel(((struct daemon *)self)->engine, DEFINITION_ENDPOINT, name);
-    return c != NULL && engine_definition(c)->source.length > 0;
+    return engine_defined(((struct daemon *)self)->engine, DEFINITION_ENDPOINT, name) != NULL;
 }
 
 int outbound_judge(void *self, struct slice text, struct why *why) {

@@ -2,7 +2,6 @@
 
 #include <assert.h>
 #include <ifaddrs.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,6 +17,7 @@
 #include "sink/rabbitmq/rabbitmq_sink.h"
 #include "sink/rocketmq/rocketmq_sink.h"
 #include "sink/rocketmq/rocketmq_topic.h"
+#include "sink/socket_address.h"
 #include "sink/stomp/stomp_sink.h"
 #include "sink/stomp/stomp_target.h"
 #include "wire/address.h"
@@ -27,20 +27,6 @@ struct egress_book {
     struct arena arena;
     struct egress egress;
 };
-
-static bool address_of_socket(const struct sockaddr *from, struct address *out) {
-    if (from != NULL && from->sa_family == AF_INET) {
-        const struct sockaddr_in *four = (const struct sockaddr_in *)(const void *)from;
-        *out = address_of4((const uint8_t *)&four->sin_addr);
-        return true;
-    }
-    if (from != NULL && from->sa_family == AF_INET6) {
-        const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)(const void *)from;
-        memcpy(out->bytes, &six->sin6_addr, sizeof out->bytes);
-        return true;
-    }
-    return false;
-}
 
 static bool is_unspecified(const struct address *a) {
     static const uint8_t four[16] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0, 0, 0 };
@@ -59,7 +45,7 @@ static int add_never(struct egress_book *book, const struct daemon *d) {
     if (getifaddrs(&interfaces) != 0)
         return ERR_IO;
     for (struct ifaddrs *at = interfaces; at != NULL && code == 0; at = at->ifa_next)
-        if (address_of_socket(at->ifa_addr, &address))
+        if (socket_address_read(at->ifa_addr, &address))
             code = egress_never(&book->egress, &address, port);
     freeifaddrs(interfaces);
     return code;

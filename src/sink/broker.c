@@ -1,11 +1,12 @@
 #include "sink/broker.h"
 
 #include <assert.h>
-#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+
+#include "sink/socket_address.h"
 
 static bool is_known(struct slice name, const char *const *known) {
     for (; *known != NULL; known++)
@@ -70,17 +71,10 @@ void broker_judge_set(struct broker_judge *j, const struct egress *egress) {
 
 int broker_judge_address(struct broker_judge *j, const char *host, uint16_t port, const struct sockaddr *at,
                          struct why *why) {
-    struct address address;
-    if (at->sa_family == AF_INET)
-        address = address_of4((const uint8_t *)&((const struct sockaddr_in *)(const void *)at)->sin_addr);
-    else if (at->sa_family == AF_INET6)
-        memcpy(address.bytes, &((const struct sockaddr_in6 *)(const void *)at)->sin6_addr, 16);
-    else
-        return why_set(why, ERR_DENIED, "%s stands for something that is no IP address", host);
     pthread_mutex_lock(&j->lock);
-    enum egress_verdict verdict = egress_judge_address(j->egress, slice_text(host), &address, port, why);
+    int code = socket_address_judge(j->egress, host, port, at, why);
     pthread_mutex_unlock(&j->lock);
-    return verdict == EGRESS_ALLOWED ? 0 : ERR_DENIED;
+    return code;
 }
 
 int broker_thread(pthread_t *out, void *(*run)(void *context), void *context) {

@@ -1,12 +1,12 @@
 #include "sink/database/datasource.h"
 
 #include <assert.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "net/loop.h"
 #include "sink/database/database_dial.h"
+#include "sink/socket_address.h"
 
 #define PASSWORD_BYTES 256
 #define FILE_BYTES 1024
@@ -159,14 +159,7 @@ static void on_dialled(void *context, int code, struct database *d, const struct
 
 static int judge(void *context, const char *host, uint16_t port, const struct sockaddr *at, struct why *why) {
     const struct datasource_book *b = context;
-    struct address address;
-    if (at->sa_family == AF_INET)
-        address = address_of4((const uint8_t *)&((const struct sockaddr_in *)(const void *)at)->sin_addr);
-    else
-        memcpy(address.bytes, &((const struct sockaddr_in6 *)(const void *)at)->sin6_addr, 16);
-    enum egress_verdict verdict =
-        egress_judge_address(b->options.egress, slice_text(host), &address, port, why);
-    return verdict == EGRESS_ALLOWED ? 0 : ERR_DENIED;
+    return socket_address_judge(b->options.egress, host, port, at, why);
 }
 
 /* The first line of the file, NUL-ended. */

@@ -1,7 +1,6 @@
 #include "sink/http/http_sink.h"
 
 #include <assert.h>
-#include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +16,7 @@
 #include "sink/http/http_host.h"
 #include "sink/http/http_request.h"
 #include "sink/http/signers.h"
+#include "sink/socket_address.h"
 
 #define HEAD_BYTES (LIMIT_URL_BYTES + LIMIT_HEADER_BYTES)
 /* A body up to this is copied behind its head: one run of bytes is a cheaper system call than two. */
@@ -430,14 +430,7 @@ void http_sink_send(struct http_sink *s, const struct call *call) {
 /* Every address that a name resolved to, before anything is sent there. */
 static int judge(void *context, const char *host, uint16_t port, const struct sockaddr *at, struct why *why) {
     const struct http_sink *s = context;
-    struct address address;
-    if (at->sa_family == AF_INET)
-        address = address_of4((const uint8_t *)&((const struct sockaddr_in *)(const void *)at)->sin_addr);
-    else
-        memcpy(address.bytes, &((const struct sockaddr_in6 *)(const void *)at)->sin6_addr, 16);
-    enum egress_verdict verdict =
-        egress_judge_address(s->options.egress, slice_text(host), &address, port, why);
-    return verdict == EGRESS_ALLOWED ? 0 : ERR_DENIED;
+    return socket_address_judge(s->options.egress, host, port, at, why);
 }
 
 int http_sink_open(struct http_sink **out, struct loop *loop, const struct http_sink_options *options,

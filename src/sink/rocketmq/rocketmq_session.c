@@ -1,7 +1,6 @@
 #include "sink/rocketmq/rocketmq_session.h"
 
 #include <assert.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +9,7 @@
 #include "net/dialler.h"
 #include "net/loop.h"
 #include "net/timer.h"
+#include "sink/socket_address.h"
 #include "wire/rocketmq_route.h"
 
 #define HEADER_ARENA_BYTES (2u * 1024u * 1024u)
@@ -308,14 +308,7 @@ static const struct connection_events events = { .received = on_received,
 /* Every address that a name resolved to, before anything is sent there. */
 static int judge(void *context, const char *host, uint16_t port, const struct sockaddr *at, struct why *why) {
     const struct rocketmq_session *s = context;
-    struct address address;
-    if (at->sa_family == AF_INET)
-        address = address_of4((const uint8_t *)&((const struct sockaddr_in *)(const void *)at)->sin_addr);
-    else
-        memcpy(address.bytes, &((const struct sockaddr_in6 *)(const void *)at)->sin6_addr, 16);
-    enum egress_verdict verdict =
-        egress_judge_address(s->all->options.egress, slice_text(host), &address, port, why);
-    return verdict == EGRESS_ALLOWED ? 0 : ERR_DENIED;
+    return socket_address_judge(s->all->options.egress, host, port, at, why);
 }
 
 static void on_dialled(void *context, int code, struct connection *c, const struct why *why) {

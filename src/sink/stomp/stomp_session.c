@@ -1,7 +1,6 @@
 #include "sink/stomp/stomp_inside.h"
 
 #include <assert.h>
-#include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +10,7 @@
 #include "net/connection.h"
 #include "net/dialler.h"
 #include "net/loop.h"
+#include "sink/socket_address.h"
 
 #define SECRET_BYTES 4096
 #define CONNECT_BYTES (SECRET_BYTES + 4096)
@@ -170,14 +170,7 @@ static const struct connection_events events = { .received = on_received,
 /* Every address that a name resolved to, before anything is sent there. */
 static int judge(void *context, const char *host, uint16_t port, const struct sockaddr *at, struct why *why) {
     const struct stomp_session *s = context;
-    struct address address;
-    if (at->sa_family == AF_INET)
-        address = address_of4((const uint8_t *)&((const struct sockaddr_in *)(const void *)at)->sin_addr);
-    else
-        memcpy(address.bytes, &((const struct sockaddr_in6 *)(const void *)at)->sin6_addr, 16);
-    enum egress_verdict verdict =
-        egress_judge_address(s->options.sink->egress, slice_text(host), &address, port, why);
-    return verdict == EGRESS_ALLOWED ? 0 : ERR_DENIED;
+    return socket_address_judge(s->options.sink->egress, host, port, at, why);
 }
 
 static int read_secret(struct stomp_session *s, struct buffer *secret, struct why *why) {

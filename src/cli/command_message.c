@@ -29,32 +29,6 @@ static int put_message(struct errand *e) {
 }
 
 /* Send it; then, with a wait, follow it until it is final, so that a progress line can live. */
-static int publish(struct errand *e, int wait_ms) {
-    struct cli *cli = e->cli;
-    struct cli_answer answer;
-    struct arena arena;
-    char id[LIMIT_GID_BYTES + 1] = "";
-    int code = errand_ask(e, "POST", cli->curl ? wait_ms : 0, &answer);
-    if (code != 0 || answer.response == NULL)
-        return code;
-    arena_init(&arena, 4096, 64 * 1024);
-    struct slice name = cli_text(answer.root, "id", &arena);
-    if (name.length < sizeof id)
-        snprintf(id, sizeof id, "%.*s", SLICE_PRINT(name));
-    arena_done(&arena);
-    if (wait_ms > 0 && !letter_final(answer.root) && id[0] != '\0') {
-        cli_release(&answer);
-        code = letter_wait(cli, MESSAGES, id, wait_ms, &answer);
-        if (code != 0 || answer.response == NULL)
-            return code;
-    }
-    code = view_print(cli, &answer);
-    if (code == 0 && wait_ms > 0)
-        code = letter_exit(answer.root);
-    cli_release(&answer);
-    return code;
-}
-
 int command_msg_publish(struct cli *cli) {
     struct errand errand;
     int wait_ms = 0, code = cli_duration(cli, "wait", 0, &wait_ms);
@@ -63,7 +37,7 @@ int command_msg_publish(struct cli *cli) {
     errand_begin(&errand, cli, MESSAGES, NULL, NULL);
     code = put_message(&errand);
     if (code == 0)
-        return publish(&errand, wait_ms);
+        return letter_send(&errand, MESSAGES, wait_ms);
     errand_drop(&errand);
     return code;
 }

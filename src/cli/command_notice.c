@@ -151,25 +151,12 @@ int command_endpoint_set(struct cli *cli) {
     return code != 0 || answer.response == NULL ? code : print_endpoint(cli, &answer);
 }
 
-static int steer(struct cli *cli, const char *verb, const char *what) {
-    struct errand errand;
-    const char *reason = NULL;
-    char sentence[256];
-    snprintf(sentence, sizeof sentence, "%s %.128s", what, cli_word(cli, 0));
-    int code = cli_reason(cli, sentence, &reason);
-    if (code != 0)
-        return code;
-    errand_begin(&errand, cli, ENDPOINTS, cli_word(cli, 0), verb);
-    errand_put_reason(&errand, reason);
-    return errand_run(&errand, "POST");
-}
-
 int command_endpoint_enable(struct cli *cli) {
-    return steer(cli, "/enable", "Send again to");
+    return errand_steer(cli, ENDPOINTS, "/enable", "Send again to");
 }
 
 int command_endpoint_disable(struct cli *cli) {
-    return steer(cli, "/disable", "Stop sending to");
+    return errand_steer(cli, ENDPOINTS, "/disable", "Stop sending to");
 }
 
 int command_endpoint_delete(struct cli *cli) {
@@ -265,30 +252,6 @@ int command_notify_events(struct cli *cli) {
                              flags_has(&cli->flags, "follow"));
 }
 
-static int send_notice(struct errand *e, int wait_ms) {
-    struct cli *cli = e->cli;
-    struct cli_answer answer;
-    struct arena arena;
-    char id[256] = "";
-    int code = errand_ask(e, "POST", cli->curl ? wait_ms : 0, &answer);
-    if (code != 0 || answer.response == NULL)
-        return code;
-    arena_init(&arena, 4096, TEXT_BYTES);
-    snprintf(id, sizeof id, "%.*s", SLICE_PRINT(cli_text(answer.root, "id", &arena)));
-    arena_done(&arena);
-    if (wait_ms > 0 && !letter_final(answer.root) && id[0] != '\0') {
-        cli_release(&answer);
-        code = letter_wait(cli, NOTIFICATIONS, id, wait_ms, &answer);
-        if (code != 0 || answer.response == NULL)
-            return code;
-    }
-    code = view_print(cli, &answer);
-    if (code == 0 && wait_ms > 0)
-        code = letter_exit(answer.root);
-    cli_release(&answer);
-    return code;
-}
-
 int command_notify_send(struct cli *cli) {
     struct errand errand;
     int wait_ms = 0, code = cli_duration(cli, "wait", 0, &wait_ms);
@@ -308,7 +271,7 @@ int command_notify_send(struct cli *cli) {
     if (code == 0)
         code = letter_put_body(&errand, 2);
     if (code == 0)
-        return send_notice(&errand, wait_ms);
+        return letter_send(&errand, NOTIFICATIONS, wait_ms);
     errand_drop(&errand);
     return code;
 }

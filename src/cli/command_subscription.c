@@ -172,25 +172,12 @@ int command_sub_delete(struct cli *cli) {
 
 /* ---- operating --------------------------------------------------------------------------------------- */
 
-static int steer(struct cli *cli, const char *verb, const char *what) {
-    struct errand errand;
-    const char *reason = NULL;
-    char question[256];
-    snprintf(question, sizeof question, "%s %.128s", what, cli_word(cli, 0));
-    int code = cli_reason(cli, question, &reason);
-    if (code != 0)
-        return code;
-    errand_begin(&errand, cli, SUBSCRIPTIONS, cli_word(cli, 0), verb);
-    errand_put_reason(&errand, reason);
-    return errand_run(&errand, "POST");
-}
-
 int command_sub_pause(struct cli *cli) {
-    return steer(cli, "/pause", "Stop delivering to");
+    return errand_steer(cli, SUBSCRIPTIONS, "/pause", "Stop delivering to");
 }
 
 int command_sub_resume(struct cli *cli) {
-    return steer(cli, "/resume", "Deliver again to");
+    return errand_steer(cli, SUBSCRIPTIONS, "/resume", "Deliver again to");
 }
 
 static void add_since(struct buffer *to, struct json_value item, struct arena *arena, int64_t now_ms) {

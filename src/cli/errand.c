@@ -162,6 +162,19 @@ int errand_flat(struct errand *e) {
     return code;
 }
 
+int errand_steer(struct cli *cli, const char *collection, const char *verb, const char *what) {
+    struct errand e;
+    const char *reason = NULL;
+    char sentence[256];
+    snprintf(sentence, sizeof sentence, "%s %.128s", what, cli_word(cli, 0));
+    int code = cli_reason(cli, sentence, &reason);
+    if (code != 0)
+        return code;
+    errand_begin(&e, cli, collection, cli_word(cli, 0), verb);
+    errand_put_reason(&e, reason);
+    return errand_run(&e, "POST");
+}
+
 int errand_delete(struct cli *cli, const char *collection, const char *what) {
     struct cli_answer answer;
     struct errand e;

@@ -52,6 +52,9 @@ void errand_drop(struct errand *e);
 int errand_file(struct errand *e, const char *file, const char *what);
 /* GET it and print each member in a line of its own (cli/flat.h). */
 int errand_flat(struct errand *e);
+/* POST a verb, with a reason, to the thing that the first word names. what is the sentence without the name.
+ */
+int errand_steer(struct cli *cli, const char *collection, const char *verb, const char *what);
 /* Ask, then DELETE the thing that the first word names. what is the question without the name. */
 int errand_delete(struct cli *cli, const char *collection, const char *what);
 

@@ -1,8 +1,10 @@
 #include "cli/letter.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/digest.h"
+#include "base/limits.h"
 #include "cli/intake.h"
 #include "cli/moment.h"
 #include "cli/progress.h"
@@ -182,5 +184,31 @@ int letter_wait(struct cli *cli, const char *collection, const char *id, int wai
         cli_release(answer);
     }
     progress_end(&progress);
+    return code;
+}
+
+int letter_send(struct errand *e, const char *collection, int wait_ms) {
+    struct cli *cli = e->cli;
+    struct cli_answer answer;
+    struct arena arena;
+    char id[LIMIT_GID_BYTES + 1] = "";
+    int code = errand_ask(e, "POST", cli->curl ? wait_ms : 0, &answer);
+    if (code != 0 || answer.response == NULL)
+        return code;
+    arena_init(&arena, 4096, 64 * 1024);
+    struct slice name = cli_text(answer.root, "id", &arena);
+    if (name.length < sizeof id)
+        snprintf(id, sizeof id, "%.*s", SLICE_PRINT(name));
+    arena_done(&arena);
+    if (wait_ms > 0 && !letter_final(answer.root) && id[0] != '\0') {
+        cli_release(&answer);
+        code = letter_wait(cli, collection, id, wait_ms, &answer);
+        if (code != 0 || answer.response == NULL)
+            return code;
+    }
+    code = view_print(cli, &answer);
+    if (code == 0 && wait_ms > 0)
+        code = letter_exit(answer.root);
+    cli_release(&answer);
     return code;
 }

@@ -34,5 +34,8 @@ int letter_put_pairs(struct errand *e, const char *flag, const char *member);
  * progress line. The answer is the last one. An exit code. */
 int letter_wait(struct cli *cli, const char *collection, const char *id, int wait_ms,
                 struct cli_answer *answer);
+/* POST the errand, and with a wait follow what it made until that moves no more. Prints the last answer. An
+ * exit code; with a wait, letter_exit of that answer. */
+int letter_send(struct errand *e, const char *collection, int wait_ms);
 
 #endif

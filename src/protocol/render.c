@@ -37,6 +37,14 @@ static bool waits(const struct operation *o) {
 }
 
 /* Attempts made or under way; while one waits, the record already numbers the next. */
+void render_last_answer(struct json_writer *w, const struct operation *o) {
+    struct slice detail = render_one_line(operation_detail(o));
+    if (o->http != 0)
+        json_put_u64(w, "http", o->http);
+    if (detail.length > 0)
+        json_put_string(w, "detail", detail);
+}
+
 uint32_t render_attempts(const struct operation *o) {
     return waits(o) && o->attempt > 0 ? o->attempt - 1 : o->attempt;
 }

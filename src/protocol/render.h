@@ -28,6 +28,8 @@ void render_list_end(struct json_writer *w, uint64_t next_id, bool oldest_first,
 void render_labels(struct json_writer *w, const struct transaction *t);
 void render_decided(struct json_writer *w, const struct transaction *t);
 uint32_t render_attempts(const struct operation *o);
+/* Members http and detail, as far as the last attempt brought them. */
+void render_last_answer(struct json_writer *w, const struct operation *o);
 struct slice render_one_line(struct slice text);
 /* "the client asked for it": why it was decided so. */
 const char *render_cause(uint8_t cause);

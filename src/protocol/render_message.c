@@ -45,14 +45,6 @@ static const struct operation *check_of(const struct transaction *t) {
     return checked ? &t->branches[0].operation[ROLE_FORWARD] : NULL;
 }
 
-static void put_last_answer(struct json_writer *w, const struct operation *o) {
-    struct slice detail = render_one_line(operation_detail(o));
-    if (o->http != 0)
-        json_put_u64(w, "http", o->http);
-    if (detail.length > 0)
-        json_put_string(w, "detail", detail);
-}
-
 static void put_check(struct json_writer *w, const struct transaction *t) {
     const struct operation *o = check_of(t);
     if (o == NULL)
@@ -63,7 +55,7 @@ static void put_check(struct json_writer *w, const struct transaction *t) {
         return;
     json_put_object(w, "check");
     json_put_u64(w, "attempts", render_attempts(o));
-    put_last_answer(w, o);
+    render_last_answer(w, o);
     json_put_end(w);
 }
 
@@ -179,7 +171,7 @@ static void put_delivery(struct json_writer *w, const struct transaction *t, uin
     json_put_string(w, "subscription", t->branches[branch].id);
     json_put_text(w, "status", delivery_status_word(status));
     json_put_u64(w, "attempts", attempts_of(o, stand));
-    put_last_answer(w, o);
+    render_last_answer(w, o);
     if (status == DELIVERY_DELIVERING && stand->lease_ms != 0)
         render_time(w, "lease_until", stand->lease_ms);
     else if (!delivery_is_over(status) && o->next_ms != 0)

@@ -20,14 +20,6 @@ static void put_address(struct json_writer *w, const struct message_request *m) 
         json_put_string(w, "origin", m->origin);
 }
 
-static void put_last_answer(struct json_writer *w, const struct operation *o) {
-    struct slice detail = render_one_line(operation_detail(o));
-    if (o->http != 0)
-        json_put_u64(w, "http", o->http);
-    if (detail.length > 0)
-        json_put_string(w, "detail", detail);
-}
-
 static void put_end(struct json_writer *w, const struct transaction *t) {
     const char *why = notice_end_word(t);
     struct slice said =
@@ -54,7 +46,7 @@ static void put_head(struct json_writer *w, const struct transaction *t) {
     render_time(w, "finished", t->finished_ms);
     json_put_u64(w, "attempts", notice_attempts(t));
     json_put_u64(w, "of", t->message->schedule_count);
-    put_last_answer(w, o);
+    render_last_answer(w, o);
     if (t->decision == DECISION_NONE) {
         render_time(w, "next_try", o->next_ms);
         render_time(w, "gives_up_at", gives_up_ms(t));

@@ -127,40 +127,6 @@ void invariants_call(struct world *w, const struct call *call) {
 
 /* ---- at an answer ---- */
 
-static void untrue(struct world *w, const struct ask *ask, const struct told *told, const char *invariant,
-                   const char *sentence) {
-    world_fail(w, FAILURE_CORRECTNESS, invariant, "%.*s: answer %u to event %u: %s",
-               SLICE_PRINT(ask->plan->gid), told->kind, ask->kind, sentence);
-}
-
-/* I-G1 and I-G2: whatever is said is durable, and is never taken back. */
-static void check_durable(struct world *w, const struct ask *ask, const struct told *told) {
-    struct plan *p = ask->plan;
-    const struct witness *t = &p->witness;
-
-    if (told->id != t->id) {
-        if (told->id != p->purged_id)
-            untrue(w, ask, told, "I-G2", "it shows a transaction that is not durable");
-        return;
-    }
-    if (told->seq > t->seq)
-        untrue(w, ask, told, "I-G2", "it shows what is not durable");
-    if (told->decision != DECISION_NONE && told->decision != t->decision)
-        untrue(w, ask, told, "I-G1", "it shows another decision");
-    if (p->told_id == told->id) {
-        if (told->seq < p->told_seq)
-            untrue(w, ask, told, "G12", "it shows less than an earlier answer");
-        if (p->told_decision != DECISION_NONE && told->decision != p->told_decision)
-            untrue(w, ask, told, "I-G1", "an earlier answer told another decision");
-        if (p->told_status != 0 && told->status != p->told_status)
-            untrue(w, ask, told, "I-G8", "an earlier answer told another end");
-    }
-    p->told_id = told->id;
-    p->told_seq = told->seq;
-    p->told_decision = told->decision;
-    p->told_status = status_is_final(told->status) ? told->status : 0;
-}
-
 static void check_submit(struct world *w, const struct ask *ask, const struct told *told) {
     struct plan *p = ask->plan;
     bool same = ask->other_body ? told->other_body : told->own_body;
@@ -169,21 +135,21 @@ static void check_submit(struct world *w, const struct ask *ask, const struct to
     switch (told->kind) {
     case REPLY_ACCEPTED:
         if (!same)
-            untrue(w, ask, told, "G10", "another body was accepted");
+            durable_untrue(w, ask, told, "G10", "another body was accepted");
         if (p->accepted_id == told->id && p->purged_id == 0)
-            untrue(w, ask, told, "I-G8", "accepted twice");
+            durable_untrue(w, ask, told, "I-G8", "accepted twice");
         p->accepted_id = told->id;
         *accepted = true;
         break;
     case REPLY_REPEATED:
         SOMETIMES(submit_repeated);
         if (!same)
-            untrue(w, ask, told, "G10", "taken for a repeat of another body");
+            durable_untrue(w, ask, told, "G10", "taken for a repeat of another body");
         break;
     case REPLY_OTHER_BODY:
         SOMETIMES(other_body_refused);
         if (same)
-            untrue(w, ask, told, "G10", "a repeat was refused");
+            durable_untrue(w, ask, told, "G10", "a repeat was refused");
         break;
     case REPLY_FULL:
         SOMETIMES(full_refused);
@@ -192,7 +158,7 @@ static void check_submit(struct world *w, const struct ask *ask, const struct to
         SOMETIMES(memory_refused);
         break;
     default:
-        untrue(w, ask, told, "G10", "no answer to a submit");
+        durable_untrue(w, ask, told, "G10", "no answer to a submit");
     }
 }
 
@@ -201,10 +167,10 @@ static void check_decision(struct world *w, const struct ask *ask, const struct 
     bool normal = told->status < STATUS_HEURISTIC_COMMIT;
 
     if (told->kind == REPLY_STATE && normal && told->decision != asked)
-        untrue(w, ask, told, "I-G1", "agreed, but the decision is another");
+        durable_untrue(w, ask, told, "I-G1", "agreed, but the decision is another");
     if (told->kind == REPLY_ALREADY_DECIDED && normal &&
         (told->decision == asked || told->decision == DECISION_NONE))
-        untrue(w, ask, told, "I-G1", "refused, but the decision is that one");
+        durable_untrue(w, ask, told, "I-G1", "refused, but the decision is that one");
     if (told->kind == REPLY_ALREADY_DECIDED && asked == DECISION_COMMIT)
         SOMETIMES(commit_after_rollback);
     if (told->kind == REPLY_ALREADY_DECIDED && asked == DECISION_ROLLBACK)
@@ -215,13 +181,13 @@ static void check_register(struct world *w, const struct ask *ask, const struct 
     bool late = ask->branch >= ask->plan->branch_count;
 
     if (told->kind == REPLY_STATE && late)
-        untrue(w, ask, told, "I-T4", "a late branch was taken");
+        durable_untrue(w, ask, told, "I-T4", "a late branch was taken");
     if (told->kind == REPLY_ALREADY_DECIDED)
         SOMETIMES(branch_refused_late);
     if (told->kind == REPLY_OTHER_BODY && !late)
-        untrue(w, ask, told, "G10", "a repeated branch was taken for another");
+        durable_untrue(w, ask, told, "G10", "a repeated branch was taken for another");
     if (told->kind == REPLY_STATE && told->branch_count <= ask->branch && ask->plan->purged_id == 0)
-        untrue(w, ask, told, "I-G2", "registered, but not there");
+        durable_untrue(w, ask, told, "I-G2", "registered, but not there");
     if (told->kind == REPLY_STATE && told->branch_count > ask->branch + 1u)
         SOMETIMES(branch_repeated);
 }
@@ -234,14 +200,14 @@ static void check_key(struct world *w, const struct ask *ask, const struct told 
         return;
     if (!told->replayed) {
         if (keyed->told)
-            untrue(w, ask, told, "I-G8", "an answered key is answered afresh");
+            durable_untrue(w, ask, told, "I-G8", "an answered key is answered afresh");
         keyed->told = true;
         keyed->first = *told;
         return;
     }
     if (keyed->told && (told->kind != keyed->first.kind || told->seq != keyed->first.seq ||
                         told->status != keyed->first.status || told->decision != keyed->first.decision))
-        untrue(w, ask, told, "I-G8", "a repeated key gets another answer");
+        durable_untrue(w, ask, told, "I-G8", "a repeated key gets another answer");
     if (!keyed->told) { /* the first answer was saved, and lost on its way out */
         keyed->told = true;
         keyed->first = *told;
@@ -251,9 +217,9 @@ static void check_key(struct world *w, const struct ask *ask, const struct told 
 /* I-G2 for what is not there: nobody is told that it was taken back, and then it is. */
 static void check_taken_back(struct world *w, const struct ask *ask, const struct told *told) {
     if (told->id == ask->plan->witness.id)
-        untrue(w, ask, told, "P1", "it is durable, and was said to be taken back");
+        durable_untrue(w, ask, told, "P1", "it is durable, and was said to be taken back");
     if (!taken_back_has(&w->driver.taken_back, told->id))
-        untrue(w, ask, told, "P1", "it was not taken back");
+        durable_untrue(w, ask, told, "P1", "it was not taken back");
 }
 
 void invariants_answer(struct world *w, const struct ask *ask, const struct told *told) {
@@ -264,7 +230,7 @@ void invariants_answer(struct world *w, const struct ask *ask, const struct told
         return;
     }
     if (told->kind == 0 || told->event != ask->kind) {
-        untrue(w, ask, told, "G11", "no answer");
+        durable_untrue(w, ask, told, "G11", "no answer");
         return;
     }
     if (told->kind == TOLD_TAKEN_BACK) {
@@ -272,15 +238,11 @@ void invariants_answer(struct world *w, const struct ask *ask, const struct told
         return;
     }
     if (told->has && taken_back_has(&w->driver.taken_back, told->id))
-        untrue(w, ask, told, "P1", "it shows what was taken back");
+        durable_untrue(w, ask, told, "P1", "it shows what was taken back");
     check_key(w, ask, told);
     if (told->replayed)
         return;
-    if (told->has)
-        check_durable(w, ask, told);
-    else if (told->kind == REPLY_NOT_FOUND && p->told_id != 0 && p->told_id == p->witness.id &&
-             p->purged_id != p->told_id)
-        untrue(w, ask, told, "I-G4", "not found, but it was told to be there");
+    durable_check_told(w, durable_of_plan(p), &p->shown, ask, told);
     if (ask->kind == EVENT_SUBMIT)
         check_submit(w, ask, told);
     if (ask->kind == EVENT_COMMIT || ask->kind == EVENT_ROLLBACK)
@@ -288,23 +250,12 @@ void invariants_answer(struct world *w, const struct ask *ask, const struct told
     if (ask->kind == EVENT_REGISTER)
         check_register(w, ask, told);
     if (ask->kind == EVENT_SHOW && told->kind != REPLY_STATE && told->kind != REPLY_NOT_FOUND)
-        untrue(w, ask, told, "G11", "a question is answered with a refusal");
+        durable_untrue(w, ask, told, "G11", "a question is answered with a refusal");
     if (told->kind == REPLY_NOT_ALLOWED || told->kind == REPLY_NO_BRANCH)
         SOMETIMES(operator_refused);
 }
 
 /* ---- a full disk ---- */
-
-static uint64_t records_digest(const struct transaction *t) {
-    struct image_cursor cursor;
-    struct slice bytes;
-    uint64_t digest = 0;
-
-    transaction_records(t, &cursor);
-    while (transaction_next_record(&cursor, &bytes))
-        digest = digest * UINT64_C(0x100000001b3) ^ hash_stable(bytes);
-    return digest;
-}
 
 /* What may be shown meanwhile is what is durable, record by record. */
 static void check_shown(struct world *w, const struct transaction *t) {
@@ -318,7 +269,7 @@ static void check_shown(struct world *w, const struct transaction *t) {
     if (code != (seq == 0 ? ERR_AGAIN : 0))
         world_fail(w, FAILURE_CORRECTNESS, "I-G2", "%.*s: asked for what is durable: %s", SLICE_PRINT(t->gid),
                    err_text(code));
-    else if (seq > 0 && (durable->seq != seq || records_digest(durable) != digest))
+    else if (seq > 0 && (durable->seq != seq || durable_digest(durable) != digest))
         world_fail(w, FAILURE_CORRECTNESS, "I-G2", "%.*s shows %u records, %u are durable",
                    SLICE_PRINT(t->gid), durable->seq, seq);
 }
@@ -386,33 +337,9 @@ void invariants_taken_back(struct world *w, struct id_set set) {
 
 /* ---- after a recovery ---- */
 
-static void check_recovered(struct world *w, const struct engine *e, struct plan *p) {
-    const struct transaction *t = engine_find(e, STORED_TRANSACTION, SLICE("default"), p->gid);
-    const struct stored_row *row;
-
-    if (p->witness.id == 0 || p->witness.id == p->purged_id) {
-        if (t != NULL)
-            world_fail(w, FAILURE_CORRECTNESS, "I-G2", "%.*s comes back from nowhere", SLICE_PRINT(p->gid));
-        return;
-    }
-    if (t == NULL) {
-        row = sim_store_row(&w->store, STORED_TRANSACTION, p->witness.id);
-        if (row == NULL || !row->final || row->seq != p->witness.seq)
-            world_fail(w, FAILURE_CORRECTNESS, "I-G4", "%.*s is lost: %u durable records",
-                       SLICE_PRINT(p->gid), p->witness.seq);
-        return;
-    }
-    if (t->id != p->witness.id || t->seq != p->witness.seq || records_digest(t) != p->witness.digest)
-        world_fail(w, FAILURE_CORRECTNESS, "I-G2", "%.*s comes back with %u records, %u are durable",
-                   SLICE_PRINT(p->gid), t->seq, p->witness.seq);
-    if (t->decision != p->witness.decision || t->status != p->witness.status)
-        world_fail(w, FAILURE_CORRECTNESS, "I-G1", "%.*s comes back as %s, was %s", SLICE_PRINT(p->gid),
-                   status_word(t->status), status_word(p->witness.status));
-}
-
 void invariants_recovered(struct world *w, const struct engine *e) {
     for (uint32_t i = 0; i < w->plan_count && !world_failed(w); i++)
-        check_recovered(w, e, &w->plans[i]);
+        durable_check_recovered(w, durable_of_plan(&w->plans[i]), e);
     post_invariants_recovered(w, e);
 }
 

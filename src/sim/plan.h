@@ -11,6 +11,7 @@
 
 #include "base/bytes.h"
 #include "model/request.h"
+#include "sim/durable.h"
 #include "sim/witness.h"
 
 struct world;
@@ -116,11 +117,8 @@ struct plan {
     bool told_accepted_own; /* somebody was told that this body was accepted */
     bool told_accepted_other;
     uint64_t accepted_id;
-    uint32_t told_seq; /* highest state that any answer showed */
-    uint64_t told_id;
-    uint8_t told_decision;
-    uint8_t told_status; /* the final one, once told */
-    uint64_t purged_id;  /* the id whose row was purged: the gid may live again */
+    struct shown shown;
+    uint64_t purged_id; /* the id whose row was purged: the gid may live again */
     bool in_history;
 };
 

@@ -13,6 +13,7 @@
 #include "base/bytes.h"
 #include "model/definition.h"
 #include "model/request.h"
+#include "sim/durable.h"
 
 struct world;
 struct post;
@@ -170,10 +171,7 @@ struct post {
     bool untrue_commit, untrue_rollback; /* somebody asked for what the producer's database denies */
     bool told_accepted;
     bool told_committed;
-    uint64_t told_id;
-    uint32_t told_seq;
-    uint8_t told_decision;
-    uint8_t told_status;
+    struct shown shown;
     uint64_t accepted_id;
     uint64_t purged_id;
     bool in_history;

@@ -10,41 +10,6 @@ enum {
 
 /* ---- after a recovery ---- */
 
-static uint64_t records_digest(const struct transaction *t) {
-    struct image_cursor cursor;
-    struct slice bytes;
-    uint64_t digest = 0;
-
-    transaction_records(t, &cursor);
-    while (transaction_next_record(&cursor, &bytes))
-        digest = digest * UINT64_C(0x100000001b3) ^ hash_stable(bytes);
-    return digest;
-}
-
-static void check_recovered(struct world *w, const struct engine *e, const struct post *p) {
-    const struct transaction *t = engine_find(e, mode_kind(p->mode), SLICE("default"), p->gid);
-    const struct stored_row *row;
-
-    if (p->witness.id == 0 || p->witness.id == p->purged_id) {
-        if (t != NULL)
-            world_fail(w, FAILURE_CORRECTNESS, "I-G2", "%.*s comes back from nowhere", SLICE_PRINT(p->gid));
-        return;
-    }
-    if (t == NULL) {
-        row = sim_store_row(&w->store, mode_kind(p->mode), p->witness.id);
-        if (row == NULL || !row->final || row->seq != p->witness.seq)
-            world_fail(w, FAILURE_CORRECTNESS, "I-G4", "%.*s is lost: %u durable records",
-                       SLICE_PRINT(p->gid), p->witness.seq);
-        return;
-    }
-    if (t->id != p->witness.id || t->seq != p->witness.seq || records_digest(t) != p->witness.digest)
-        world_fail(w, FAILURE_CORRECTNESS, "I-G2", "%.*s comes back with %u records, %u are durable",
-                   SLICE_PRINT(p->gid), t->seq, p->witness.seq);
-    if (t->decision != p->witness.decision || t->status != p->witness.status)
-        world_fail(w, FAILURE_CORRECTNESS, "I-G1", "%.*s comes back as %s, was %s", SLICE_PRINT(p->gid),
-                   status_word(t->status), status_word(p->witness.status));
-}
-
 /* What the witnesses say is owed to a channel. */
 static uint64_t count_owed(struct world *w, const struct sim_channel *c) {
     uint64_t owed = 0;
@@ -96,7 +61,7 @@ static void check_channel(struct world *w, const struct engine *e, const struct 
 
 void post_invariants_recovered(struct world *w, const struct engine *e) {
     for (uint32_t i = 0; i < w->post_count && !world_failed(w); i++)
-        check_recovered(w, e, w->posts[i]);
+        durable_check_recovered(w, durable_of_post(w->posts[i]), e);
     for (uint32_t i = 0; i < w->channel_count && !world_failed(w); i++)
         check_channel(w, e, &w->channels[i]);
 }

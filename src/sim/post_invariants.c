@@ -253,39 +253,6 @@ void post_invariants_leased(struct world *w, const struct told *told) {
 
 /* ---- at an answer ---- */
 
-static void untrue(struct world *w, const struct ask *ask, const struct told *told, const char *invariant,
-                   const char *sentence) {
-    world_fail(w, FAILURE_CORRECTNESS, invariant, "%.*s: answer %u to event %u: %s",
-               SLICE_PRINT(ask->post->gid), told->kind, ask->kind, sentence);
-}
-
-static void check_durable(struct world *w, const struct ask *ask, const struct told *told) {
-    struct post *p = ask->post;
-    const struct post_witness *t = &p->witness;
-
-    if (told->id != t->id) {
-        if (told->id != p->purged_id)
-            untrue(w, ask, told, "I-G2", "it shows a message that is not durable");
-        return;
-    }
-    if (told->seq > t->seq)
-        untrue(w, ask, told, "I-G2", "it shows what is not durable");
-    if (told->decision != DECISION_NONE && told->decision != t->decision)
-        untrue(w, ask, told, "I-G1", "it shows another decision");
-    if (p->told_id == told->id) {
-        if (told->seq < p->told_seq)
-            untrue(w, ask, told, "G12", "it shows less than an earlier answer");
-        if (p->told_decision != DECISION_NONE && told->decision != p->told_decision)
-            untrue(w, ask, told, "I-G1", "an earlier answer told another decision");
-        if (p->told_status != 0 && told->status != p->told_status)
-            untrue(w, ask, told, "I-G8", "an earlier answer told another end");
-    }
-    p->told_id = told->id;
-    p->told_seq = told->seq;
-    p->told_decision = told->decision;
-    p->told_status = status_is_final(told->status) ? told->status : 0;
-}
-
 static void check_submit(struct world *w, const struct ask *ask, const struct told *told) {
     struct post *p = ask->post;
     bool same = ask->other_body ? told->other_body : told->own_body;
@@ -293,27 +260,27 @@ static void check_submit(struct world *w, const struct ask *ask, const struct to
     switch (told->kind) {
     case REPLY_ACCEPTED:
         if (!same)
-            untrue(w, ask, told, "G10", "another body was accepted");
+            durable_untrue(w, ask, told, "G10", "another body was accepted");
         if (p->accepted_id == told->id && p->purged_id == 0)
-            untrue(w, ask, told, "I-G8", "accepted twice");
+            durable_untrue(w, ask, told, "I-G8", "accepted twice");
         p->accepted_id = told->id;
         p->told_accepted |= !ask->other_body;
         break;
     case REPLY_REPEATED:
         SOMETIMES(message_repeated);
         if (!same)
-            untrue(w, ask, told, "G10", "taken for a repeat of another body");
+            durable_untrue(w, ask, told, "G10", "taken for a repeat of another body");
         p->told_accepted |= !ask->other_body;
         break;
     case REPLY_OTHER_BODY:
         if (same)
-            untrue(w, ask, told, "G10", "a repeat was refused");
+            durable_untrue(w, ask, told, "G10", "a repeat was refused");
         break;
     case REPLY_FULL:
     case REPLY_NO_MEMORY:
         break;
     default:
-        untrue(w, ask, told, "G10", "no answer to a submit");
+        durable_untrue(w, ask, told, "G10", "no answer to a submit");
     }
 }
 
@@ -322,40 +289,40 @@ static void check_decision(struct world *w, const struct ask *ask, const struct 
     uint8_t asked = ask->kind == EVENT_COMMIT ? DECISION_COMMIT : DECISION_ROLLBACK;
 
     if (told->kind == REPLY_STATE && told->decision != asked)
-        untrue(w, ask, told, "I-M4", "agreed, but the decision is another");
+        durable_untrue(w, ask, told, "I-M4", "agreed, but the decision is another");
     if (told->kind == REPLY_ALREADY_DECIDED && (told->decision == asked || told->decision == DECISION_NONE))
-        untrue(w, ask, told, "I-M4", "refused, but the decision is that one");
+        durable_untrue(w, ask, told, "I-M4", "refused, but the decision is that one");
     if (told->kind == REPLY_ALREADY_DECIDED && ask->post->mode == MODE_MESSAGE)
         SOMETIMES(message_decided_otherwise);
     if (told->kind == REPLY_NOT_ALLOWED && (asked != DECISION_COMMIT || ask->post->mode == MODE_MESSAGE))
-        untrue(w, ask, told, "I-M4", "a decision is refused without a reason");
+        durable_untrue(w, ask, told, "I-M4", "a decision is refused without a reason");
 }
 
 /* Nobody is told that it was taken back, and then it is there. */
 static void check_taken_back(struct world *w, const struct ask *ask, const struct told *told) {
     if (told->id == ask->post->witness.id)
-        untrue(w, ask, told, "P1", "it is durable, and was said to be taken back");
+        durable_untrue(w, ask, told, "P1", "it is durable, and was said to be taken back");
     if (!taken_back_has(&w->driver.taken_back, told->id))
-        untrue(w, ask, told, "P1", "it was not taken back");
+        durable_untrue(w, ask, told, "P1", "it was not taken back");
 }
 
 static void check_delivery(struct world *w, const struct ask *ask, const struct told *told) {
     const struct delivery *d = post_delivery(ask->post, ask->branch_id);
 
     if (told->kind == REPLY_STATE && d == NULL && ask->post->purged_id == 0)
-        untrue(w, ask, told, "I-G2", "obeyed, but there is no such delivery");
+        durable_untrue(w, ask, told, "I-G2", "obeyed, but there is no such delivery");
     if (d == NULL)
         return;
     if (told->kind == REPLY_STATE && ask->kind == EVENT_ACK && !d->o.done)
-        untrue(w, ask, told, "I-G2", "acked, but that is not durable");
+        durable_untrue(w, ask, told, "I-G2", "acked, but that is not durable");
     if (told->kind == REPLY_STATE && ask->kind == EVENT_NACK && ask->not_done && !d->o.refused &&
         !d->o.ever_dead)
-        untrue(w, ask, told, "I-G2", "refused, but that is not durable");
+        durable_untrue(w, ask, told, "I-G2", "refused, but that is not durable");
     if (told->kind == REPLY_STATE && (ask->kind == EVENT_DISCARD || ask->kind == EVENT_EDIT) &&
         !d->o.resolved)
-        untrue(w, ask, told, "I-G2", "discarded, but that is not durable");
+        durable_untrue(w, ask, told, "I-G2", "discarded, but that is not durable");
     if (told->kind == REPLY_NOT_ALLOWED && ask->kind == EVENT_ACK && !d->o.refused && !d->o.resolved)
-        untrue(w, ask, told, "I-M2", "an ack is refused although the delivery is owed");
+        durable_untrue(w, ask, told, "I-M2", "an ack is refused although the delivery is owed");
     if (told->kind == REPLY_NOT_ALLOWED && ask->kind == EVENT_ACK)
         SOMETIMES(ack_refused);
     if (told->kind == REPLY_NOT_ALLOWED && ask->kind >= EVENT_REPLAY)
@@ -376,12 +343,8 @@ void post_invariants_answer(struct world *w, const struct ask *ask, const struct
         return;
     }
     if (told->has && taken_back_has(&w->driver.taken_back, told->id))
-        untrue(w, ask, told, "P1", "it shows what was taken back");
-    if (told->has)
-        check_durable(w, ask, told);
-    else if (told->kind == REPLY_NOT_FOUND && p->told_id != 0 && p->told_id == p->witness.id &&
-             p->purged_id != p->told_id)
-        untrue(w, ask, told, "I-G4", "not found, but it was told to be there");
+        durable_untrue(w, ask, told, "P1", "it shows what was taken back");
+    durable_check_told(w, durable_of_post(p), &p->shown, ask, told);
     if (ask->kind == EVENT_SUBMIT)
         check_submit(w, ask, told);
     if ((ask->kind == EVENT_COMMIT || ask->kind == EVENT_ROLLBACK) && told->has)
@@ -389,7 +352,8 @@ void post_invariants_answer(struct world *w, const struct ask *ask, const struct
     if (ask->kind >= EVENT_ACK && ask->kind <= EVENT_EDIT && told->has)
         check_delivery(w, ask, told);
     if (ask->kind == EVENT_SUSPEND && told->kind == REPLY_STATE)
-        untrue(w, ask, told, "suspend", "a message is suspended: its subscriptions are what is paused");
+        durable_untrue(w, ask, told, "suspend",
+                       "a message is suspended: its subscriptions are what is paused");
 }
 
 /* ---- at a consumer ---- */

@@ -333,7 +333,7 @@ static void register_late(struct world *w, void *subject, uint64_t number) {
     struct ask ask = plain(EVENT_REGISTER);
 
     (void)number;
-    if (p->told_decision == DECISION_NONE || p->purged_id != 0)
+    if (p->shown.decision == DECISION_NONE || p->purged_id != 0)
         return;
     ask.branch = p->branch_count; /* the one that plan.c made for this */
     sim_client_send(w, p, ask);

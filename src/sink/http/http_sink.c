@@ -303,7 +303,11 @@ static void send_on(struct flight *f, struct connection *c, bool reused) {
     }
     if (code < 0) {
         close_connection(f);
-        say(f, "the request to %.*s cannot be written: %s", SLICE_PRINT(f->url.authority), err_text(code));
+        if (code == ERR_NOT_FOUND)
+            say(f, "there is no secret of %.*s to sign the request with", SLICE_PRINT(f->call.signer));
+        else
+            say(f, "the request to %.*s cannot be written: %s", SLICE_PRINT(f->url.authority),
+                err_text(code));
         tell_soon(f, VERDICT_NOT_SENT);
         return;
     }

@@ -54,7 +54,7 @@ void http_sink_send(struct http_sink *s, const struct call *call);
 /* From the next call on: sign with these (up to SIGNATURE_SECRETS, copied; 0: no signature headers). */
 void http_sink_set_secrets(struct http_sink *s, const struct signature_secret *secrets, size_t count);
 /* From the next call on: sign calls of this signer (call->signer) with these instead (copied; 0: forget it).
- * A signer that nobody has set signs with the daemon's own. ERR_MEMORY. */
+ * A call whose signer nobody has set is VERDICT_NOT_SENT: nothing is signed with another's. ERR_MEMORY. */
 int http_sink_set_signer(struct http_sink *s, struct slice signer, const struct signature_secret *secrets,
                          size_t count);
 /* From now on: judge by these rules. Idle connections are closed, since they were judged by the old ones. */

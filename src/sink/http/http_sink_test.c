@@ -358,6 +358,25 @@ static void a_call_is_written_as_promised(void **state) {
     assert_null(strstr(last_request.at, "webhook"));
 }
 
+static void nothing_is_signed_with_anothers_secret(void **state) {
+    (void)state;
+    struct signature_secret secret;
+    struct call call = call_to("/ok", 1);
+    assert_int_equal(signature_secret_decode(SLICE("whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYX"), &secret, NULL),
+                     0);
+    http_sink_set_secrets(sink, &secret, 1);
+    call.signer = SLICE("crm");
+    size_t before = seen_count;
+    send_call(&call);
+    wait_for(before + 1);
+    assert_int_equal(seen[before].o.verdict, VERDICT_NOT_SENT);
+    assert_non_null(strstr(seen[before].body, "no secret of crm"));
+    assert_int_equal(http_sink_set_signer(sink, SLICE("crm"), &secret, 1), 0);
+    send_call(&call);
+    wait_for(before + 2);
+    assert_int_equal(seen[before + 1].o.verdict, VERDICT_DONE);
+}
+
 static void a_connection_is_reused_unless_the_answer_spoils_it(void **state) {
     (void)state;
     for (int i = 0; i < 10; i++)
@@ -693,6 +712,7 @@ int main(void) {
         TEST(every_answer_has_its_meaning),
         TEST(what_is_no_answer_is_told_in_a_sentence),
         TEST(a_call_is_written_as_promised),
+        TEST(nothing_is_signed_with_anothers_secret),
         TEST(a_connection_is_reused_unless_the_answer_spoils_it),
         TEST(an_endless_body_is_cut),
         TEST(a_stale_connection_is_an_outcome),

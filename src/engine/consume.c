@@ -124,7 +124,6 @@ void discard_delivery(struct step *s) {
         audit_put(s->engine, s->effects, s->event, "discard");
 }
 
-/* The original stays as it was and says what replaced it; the new message is for this subscription alone. */
 /* Something new on an operator's word is refused where a client's would be. True: answered. */
 static bool is_refused(struct step *s, uint8_t mode, const struct message_request *m) {
     struct transaction_request q = { .mode = mode, .message = m };
@@ -135,6 +134,7 @@ static bool is_refused(struct step *s, uint8_t mode, const struct message_reques
     return refusal != 0;
 }
 
+/* The original stays as it was and says what replaced it; the new message is for this subscription alone. */
 void edit_delivery(struct step *s) {
     const struct operation *o = find_delivery(s);
     struct message_request with_body = { .body = s->event->body };

@@ -25,17 +25,24 @@ static void answer_pulled(struct visit *v, const struct pulled *pulled, size_t c
 
 static void pulled(struct driver_ask *ask, const struct reply *reply);
 
-/* What a repeat is to find again: id and branch of each, not the bodies. */
+/* What a repeat is to find again: which lease of which delivery, not the bodies. */
 struct pulled_mark {
     uint64_t transaction;
+    uint32_t attempt; /* the next lease is another attempt */
     uint16_t branch;
 } __attribute__((packed));
+
+static uint32_t attempt_of(const struct transaction *t, uint16_t branch) {
+    return t->branches[branch].operation[ROLE_CONFIRM].attempt;
+}
 
 static void mark_pulled(struct visit *v, const struct pulled *pulled, size_t count) {
     struct buffer mark;
     buffer_init(&mark, LIMIT_PULL * sizeof(struct pulled_mark));
     for (size_t i = 0; i < count; i++) {
-        struct pulled_mark one = { pulled[i].transaction->id, pulled[i].branch };
+        struct pulled_mark one = { .transaction = pulled[i].transaction->id,
+                                   .attempt = attempt_of(pulled[i].transaction, pulled[i].branch),
+                                   .branch = pulled[i].branch };
         buffer_add(&mark, &one, sizeof one);
     }
     /* Where the turn has no room for it the key is simply not known later: a repeat takes others. */
@@ -44,11 +51,23 @@ static void mark_pulled(struct visit *v, const struct pulled *pulled, size_t cou
     buffer_done(&mark);
 }
 
+/* The lease that a mark tells of, while it lasts: until when. 0: it is over, or never was one. */
+static uint64_t lease_left(const struct visit *v, const struct pulled_mark *mark,
+                           const struct transaction *t) {
+    struct parcel_view view;
+    if (t == NULL || mark->branch >= t->branch_count || attempt_of(t, mark->branch) != mark->attempt)
+        return 0;
+    const struct parcel *p = engine_parcel(v->daemon->engine, t, mark->branch);
+    if (p == NULL)
+        return 0;
+    engine_parcel_view(p, &view);
+    return view.out ? view.lease_ms : 0;
+}
+
 /* The deliveries that this key's first request took, as far as nobody else may have them. */
 static void answer_again(struct visit *v) {
     struct json_writer w;
     struct pulled_mark one;
-    struct parcel_view view;
     keyed_say_replayed(v);
     json_writer_init(&w, visit_scratch(v));
     json_put_object(&w, NULL);
@@ -56,16 +75,11 @@ static void answer_again(struct visit *v) {
     for (size_t at = 0; at + sizeof one <= v->mark.length; at += sizeof one) {
         memcpy(&one, v->mark.at + at, sizeof one);
         const struct transaction *t = engine_by_id(v->daemon->engine, one.transaction);
-        const struct parcel *p = t == NULL || one.branch >= t->branch_count
-                                     ? NULL
-                                     : engine_parcel(v->daemon->engine, t, one.branch);
-        if (p == NULL)
-            continue;
-        engine_parcel_view(p, &view);
-        if (!view.out || view.lease_ms == 0)
+        uint64_t until_ms = lease_left(v, &one, t);
+        if (until_ms == 0)
             continue;
         visit_shows(v, t);
-        render_pulled(&w, t, one.branch, view.lease_ms);
+        render_pulled(&w, t, one.branch, until_ms);
     }
     json_put_end(&w);
     json_put_end(&w);
@@ -77,8 +91,9 @@ static void woken(struct puller *p, bool time_is_up) {
     if (time_is_up) {
         mark_pulled(v, NULL, 0);
         answer_pulled(v, NULL, 0);
-    } else
+    } else {
         driver_ask(v->daemon->driver, &v->ask);
+    }
 }
 
 static void pull_gone(struct visit *v) {

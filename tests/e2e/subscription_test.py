@@ -372,3 +372,18 @@ def test_a_keyed_pull_gets_the_same_deliveries_again():
     after = d.post("/v1/subscriptions/p/pull", {"max": 4, "lease": "1m"}, headers=key)
     equal((after.headers.get("settle-replayed"), after.json["items"]), ("true", []), "a restart ends leases")
     eventually(lambda: len(d.pull("p", max=10)) > 0)
+
+
+def test_a_keyed_pull_never_gets_what_somebody_else_holds():
+    d, s = Daemon().start(), shared_site()
+    d.subscribe("p", "t", retry={"first": "20ms", "max": "20ms"})
+    d.publish("t", 1, id="m")
+    key = {"Idempotency-Key": s.gid("key")}
+    first = d.post("/v1/subscriptions/p/pull", {"max": 1, "lease": "200ms"}, headers=key)
+    equal([i["id"] for i in first.json["items"]], ["m~p"])
+    held = []
+    eventually(lambda: held or held.extend(d.pull("p", max=1, lease="1m")) or held)
+    equal([i["id"] for i in held], ["m~p"], "the lease was over, and another consumer has it")
+    again = d.post("/v1/subscriptions/p/pull", {"max": 1, "lease": "200ms"}, headers=key)
+    equal((again.headers.get("settle-replayed"), again.json["items"]), ("true", []))
+    equal(d.post(f"/v1/deliveries/{held[0]['id']}/ack", {}).status, 200)
